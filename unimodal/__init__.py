@@ -1,0 +1,28 @@
+"""One encoder-decoder: any modality goes in, tokens come out, any modality can be made from them.
+
+Importing this package is cheap: torch is imported when a public name is first used.
+"""
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "load"]
+
+if TYPE_CHECKING:
+    from unimodal.hub import load as load
+
+# Where the public names live.
+_HOMES = {"load": "unimodal.hub"}
+
+
+def __getattr__(name: str) -> object:
+    """Imports a public name's module at its first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'unimodal' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
