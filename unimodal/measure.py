@@ -4,14 +4,13 @@ Absolute numbers mean little on a shared machine and with small models, so every
 side by side. A verdict is computed from the scores, never given.
 """
 
-import json
 import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
-from typing import final
+from typing import Any, final
 
 
 class BudgetMismatch(AssertionError):
@@ -97,15 +96,14 @@ class Evidence:
             return Verdict.REPRODUCED
         return Verdict.DIRECTION if points else Verdict.NOT_REPRODUCED
 
-    def to_json(self) -> str:
-        """All numbers, the derived ones included for whoever reads the file."""
+    def as_dict(self) -> dict[str, object]:
+        """Plain values for JSON, the derived ones included for whoever reads the file."""
         derived = {"ratio": self.ratio, "interval": list(self.interval), "verdict": self.verdict.value}
-        return json.dumps({**asdict(self), "direction": self.direction.value, **derived}, indent=1, allow_nan=False)
+        return {**asdict(self), "direction": self.direction.value, **derived}
 
     @staticmethod
-    def from_json(text: str) -> "Evidence":
-        """The evidence that `to_json` wrote; what can be derived is derived again."""
-        values = json.loads(text)
+    def from_dict(values: Mapping[str, Any]) -> "Evidence":
+        """The evidence that `as_dict` gave; what can be derived is derived again."""
         taken = {entry.name: values[entry.name] for entry in fields(Evidence)}
         return Evidence(**{**taken, "direction": Direction(taken["direction"])})
 
@@ -203,8 +201,7 @@ def _t_quantile(freedom: int) -> float:
     if freedom <= len(_T_QUANTILES):
         return _T_QUANTILES[freedom - 1]
     normal = 1.959964
-    return (
-        normal
-        + (normal**3 + normal) / (4 * freedom)
-        + (5 * normal**5 + 16 * normal**3 + 3 * normal) / (96 * freedom**2)
-    )
+    first = (normal**3 + normal) / 4
+    second = (5 * normal**5 + 16 * normal**3 + 3 * normal) / 96
+    third = (3 * normal**7 + 19 * normal**5 + 17 * normal**3 - 15 * normal) / 384
+    return normal + first / freedom + second / freedom**2 + third / freedom**3
