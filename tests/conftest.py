@@ -1,7 +1,16 @@
 """The two knobs of the tests: `--device cuda` and `--slow`. Shapes are checked everywhere (see pyproject's addopts)."""
 
+import argparse
+import inspect
+import json
+import statistics
+import textwrap
+from fractions import Fraction
+
 import pytest
 import torch
+
+from unimodal.vocabulary import TextPieces, TokenSpace, Vocabulary
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,3 +41,32 @@ def device(request: pytest.FixtureRequest) -> torch.device:
 def _seed() -> None:
     """Every test starts from the same random state, whichever worker runs it."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def pieces(tmp_path_factory: pytest.TempPathFactory) -> TextPieces:
+    """512 text pieces learned from the standard library's own words."""
+    texts = [inspect.getsource(module) for module in (argparse, json, statistics, textwrap)]
+    texts.append(inspect.getsource(Fraction))
+    return TextPieces.train(texts, 512, tmp_path_factory.mktemp("pieces") / "tokenizer.model")
+
+
+@pytest.fixture(scope="session")
+def space() -> TokenSpace:
+    """A small vocabulary with every kind of range."""
+    return TokenSpace(
+        [
+            {"text": 512},
+            {"task": ["asr", "tts", "caption", "translate"]},
+            {"loc": 20},
+            {"time": 10},
+            {"unit": 8},
+            {"table": ["row", "cell", "header"]},
+            {"sentinel": 5},
+        ]
+    )
+
+
+@pytest.fixture(scope="session")
+def vocabulary(space: TokenSpace, pieces: TextPieces) -> Vocabulary:
+    return Vocabulary(space, pieces)
