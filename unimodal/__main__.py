@@ -1,0 +1,7 @@
+"""`python -m unimodal`, where the console script is not on the path."""
+
+import sys
+
+from unimodal.cli import main
+
+sys.exit(main())
