@@ -1,0 +1,150 @@
+"""Attention over parts: every mixer attends through here, whatever cache the keys lie in.
+
+b rows, t queries, s keys, h heads, g key-value heads, k width of a head, r rows of a cache
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from unimodal.layout import Layout
+from unimodal.masks import Mask
+from unimodal.positions import Position
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some of the keys and values that a query may attend to."""
+
+    keys: Float[Tensor, "r s g k"]
+    values: Float[Tensor, "r s g k"]
+    positions: Int[Tensor, "#b s"]
+    mask: Bool[Tensor, "b #t s"] | None
+    """What holds for these keys whatever their position: padding, packed neighbours, unseen tree nodes; None: all are seen."""
+    rows: Int[Tensor, " b"] | None = None
+    """The cache row of each batch row; None: the same."""
+    rotated: bool = True
+    """Whether rotary positions are in the keys already."""
+
+
+def attend(
+    q: Float[Tensor, "b t h k"],
+    keys: Float[Tensor, "b s g k"],
+    values: Float[Tensor, "b s g k"],
+    bias: Float[Tensor, "#b #h #t s"] | None,
+) -> tuple[Float[Tensor, "b t h k"], Float[Tensor, "b t h"]]:
+    """Attention of scaled queries over one part, with the logarithm of its summed weights.
+
+    A query that sees nothing gives (0, -inf).
+    """
+    keys, values = (_widen(x, q.shape[2]) for x in (keys, values))
+    scores = torch.einsum("bthk,bshk->bhts", q, keys)
+    if bias is not None:
+        scores = scores + bias
+    lse = scores.logsumexp(-1)
+    weights = (scores - lse.masked_fill(lse == -math.inf, 0)[..., None]).exp()
+    return torch.einsum("bhts,bshk->bthk", weights, values), lse.transpose(1, 2)
+
+
+def merge(
+    parts: Sequence[tuple[Float[Tensor, "b t h k"], Float[Tensor, "b t h"]]],
+) -> Float[Tensor, "b t h k"]:
+    """The attention over all parts together, from each part's own: exact, in any order."""
+    lse = torch.stack([part_lse for _, part_lse in parts])
+    total = lse.logsumexp(0)
+    weights = (lse - total.masked_fill(total == -math.inf, 0)).exp()
+    return (torch.stack([out for out, _ in parts]) * weights[..., None]).sum(0)
+
+
+@final
+class Pattern:
+    """What the attentions of one stack see during one pass; everything that blocks share is computed once.
+
+    With `keep_weights`, mixers leave their attention weights [b, h, t, s] in `weights` (one entry a call, in order).
+    """
+
+    def __init__(self, mask: Mask, position: Position, layout: Layout, *, keep_weights: bool = False) -> None:
+        self.position = position
+        self.layout = layout
+        self.weights: list[Tensor] = []
+        self.keep_weights = keep_weights
+        self._mask = mask
+        self._shared: dict[tuple[int, int], tuple[Part, Tensor | None]] = {}
+
+    def rotate(self, x: Float[Tensor, "b t h k"], positions: Int[Tensor, "#b t"]) -> Float[Tensor, "b t h k"]:
+        """Queries or keys, turned by their positions."""
+        rotated: Tensor = self.position.rotate(x, positions)
+        return rotated
+
+    def bias(self, q: Float[Tensor, "b t h k"], part: Part) -> Float[Tensor, "#b #h #t s"] | None:
+        """What is added to the scores of scaled queries over a part: -inf where a key is hidden, plus relative positions."""
+        name = (id(part.positions), id(part.mask))
+        if name not in self._shared:
+            self._shared[name] = (part, self._bias(q, part))  # the part is kept, so that its id stays its own
+        shared = self._shared[name][1]
+        score = self.position.score(q, self.layout.positions, part.positions)
+        if score is None or shared is None:
+            return shared if score is None else score
+        return score + shared
+
+    def _bias(self, q: Tensor, part: Part) -> Tensor | None:
+        bias: Tensor | None = self.position.bias(self.layout.positions, part.positions)
+        visible = self._mask.visible(self.layout.positions, part.positions, self.layout)
+        if part.mask is not None:
+            visible = part.mask if visible is None else visible & part.mask
+        if visible is None:
+            return bias
+        hidden = torch.zeros((), dtype=q.dtype, device=q.device) if bias is None else bias.to(q.dtype)
+        return torch.where(visible[:, None], hidden, -math.inf)
+
+
+def attention(
+    q: Float[Tensor, "b t h k"], parts: Sequence[Part], pattern: Pattern, *, dropout: float = 0.0
+) -> Float[Tensor, "b t h k"]:
+    """Scaled queries over the union of any parts: one fused kernel for a single part, an exact merge for several."""
+    if len(parts) == 1 and not pattern.keep_weights:
+        return _fused(q, parts[0], pattern, dropout)
+    if not parts:
+        return torch.zeros_like(q)
+    biases = [pattern.bias(q, part) for part in parts]
+    gathered = [_gather(part, pattern) for part in parts]
+    found = [attend(q, keys, values, bias) for (keys, values), bias in zip(gathered, biases, strict=True)]
+    if pattern.keep_weights:
+        scores = [torch.einsum("bthk,bshk->bhts", q, _widen(keys, q.shape[2])) for keys, _ in gathered]
+        seen = [score if bias is None else score + bias for score, bias in zip(scores, biases, strict=True)]
+        pattern.weights.append(torch.cat(seen, -1).softmax(-1))
+    return merge(found)
+
+
+def _fused(q: Tensor, part: Part, pattern: Pattern, dropout: float) -> Tensor:
+    keys, values = _gather(part, pattern)
+    out = functional.scaled_dot_product_attention(
+        q.transpose(1, 2),
+        _widen(keys, q.shape[2]).transpose(1, 2),
+        _widen(values, q.shape[2]).transpose(1, 2),
+        attn_mask=pattern.bias(q, part),
+        dropout_p=dropout,
+        scale=1.0,
+    )
+    return out.transpose(1, 2)
+
+
+def _gather(part: Part, pattern: Pattern) -> tuple[Tensor, Tensor]:
+    keys, values = part.keys, part.values
+    if part.rows is not None:
+        keys, values = keys[part.rows], values[part.rows]
+    if not part.rotated:
+        keys = pattern.rotate(keys, part.positions)
+    return keys, values
+
+
+def _widen(x: Float[Tensor, "b s g k"], heads: int) -> Float[Tensor, "b s h k"]:
+    """Each key-value head, repeated for the query heads that share it (grouped attention; Ainslie et al. 2023, 2305.13245)."""
+    groups = x.shape[2]
+    return x if groups == heads else x.repeat_interleave(heads // groups, dim=2)

@@ -1,0 +1,55 @@
+"""The shared body: an encoder that may be empty, a decoder that may be empty."""
+
+from collections.abc import Callable, Mapping
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from unimodal.caches import Cache
+from unimodal.caches.once import Once
+from unimodal.hidden import Hidden, Memory
+from unimodal.layout import Layout
+from unimodal.stack import Stack
+
+
+@final
+class Backbone(nn.Module):
+    """Encoder-decoder, decoder-only (no encoder) or encoder-only (no decoder): by what the spec leaves out."""
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        encoder: Callable[[int], Stack] | None = None,
+        decoder: Callable[[int], Stack] | None = None,
+    ) -> None:
+        super().__init__()
+        if encoder is None and decoder is None:
+            raise ValueError("encoder, decoder: a backbone needs at least one of them")
+        self.encoder = encoder(dim) if encoder is not None else None
+        self.decoder = decoder(dim) if decoder is not None else None
+
+    def encode(
+        self, embeds: Float[Tensor, "b t d"], layout: Layout, *, keep_weights: bool = False
+    ) -> tuple[Hidden, dict[str, Memory]]:
+        """The encoder's intermediates, and the memory `encoder` that a decoder reads."""
+        assert self.encoder is not None, "this backbone has no encoder"
+        hidden: Hidden = self.encoder(
+            embeds, layout, Once(embeds.shape[0], embeds.device), {}, keep_weights=keep_weights
+        )
+        return hidden, {"encoder": Memory("encoder", hidden.last, hidden.layout)}
+
+    def decode(
+        self,
+        embeds: Float[Tensor, "b t d"],
+        layout: Layout,
+        cache: Cache,
+        memories: Mapping[str, Memory],
+        *,
+        keep_weights: bool = False,
+    ) -> Hidden:
+        """The decoder's intermediates for entries that follow what the cache holds."""
+        assert self.decoder is not None, "this backbone has no decoder"
+        hidden: Hidden = self.decoder(embeds, layout, cache, memories, keep_weights=keep_weights)
+        return hidden

@@ -1,0 +1,14 @@
+"""Feed-forwards: what a block does to each entry by itself."""
+
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class FeedForward(nn.Module, ABC):
+    """Law: an entry's output depends on that entry alone. The constructor's first parameter is the width `dim`."""
+
+    @abstractmethod
+    def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t d"]:
+        """The entries, each transformed."""

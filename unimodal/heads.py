@@ -1,0 +1,40 @@
+"""Heads: hidden states -> scores over the token space. Text's post-net, shared by every task that writes tokens."""
+
+from abc import ABC, abstractmethod
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Head(nn.Module, ABC):
+    """Constructed with the width `dim` and the size of the token space `tokens`."""
+
+    @abstractmethod
+    def forward(self, hidden: Float[Tensor, "*batch d"], embedding: Float[Tensor, "v d"]) -> Float[Tensor, "*batch v"]:
+        """Logits; `embedding` is the model's token table."""
+
+
+@final
+class TiedHead(Head):
+    """The token table read backwards (Press and Wolf 2017, 1608.05859); T5 scales the hidden states by 1/sqrt(dim)."""
+
+    def __init__(self, dim: int, tokens: int, *, scale: float = 1.0) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, hidden: Float[Tensor, "*batch d"], embedding: Float[Tensor, "v d"]) -> Float[Tensor, "*batch v"]:
+        return nn.functional.linear(hidden if self.scale == 1 else hidden * self.scale, embedding)
+
+
+@final
+class OwnHead(Head):
+    """A linear map of its own."""
+
+    def __init__(self, dim: int, tokens: int, *, bias: bool = False) -> None:
+        super().__init__()
+        self.project = nn.Linear(dim, tokens, bias=bias)
+
+    def forward(self, hidden: Float[Tensor, "*batch d"], embedding: Float[Tensor, "v d"]) -> Float[Tensor, "*batch v"]:
+        logits: Tensor = self.project(hidden)
+        return logits

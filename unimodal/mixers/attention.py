@@ -1,0 +1,97 @@
+"""Multi-head and grouped attention, over the own sequence or over a memory (Vaswani et al. 2017, 1706.03762)."""
+
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from unimodal.attention import Part, Pattern, attention
+from unimodal.caches import LayerCache
+from unimodal.hidden import Memory
+from unimodal.layout import Layout
+from unimodal.mixers import Mixer
+
+
+class Projected(Mixer):
+    """The four projections that both attentions share; abstract.
+
+    `groups` key-value heads serve `heads` query heads (Ainslie et al. 2023, 2305.13245). `scale` multiplies the queries;
+    None is 1/sqrt(head_dim), T5 takes 1.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        heads: int,
+        groups: int | None = None,
+        head_dim: int | None = None,
+        scale: float | None = None,
+        bias: bool = True,
+        out_bias: bool = True,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        groups = groups or heads
+        if head_dim is None and dim % heads:
+            raise ValueError(f"heads: a width of {dim} does not divide into {heads} heads; give head_dim")
+        if heads % groups:
+            raise ValueError(f"groups: {heads} heads do not divide into {groups} groups")
+        self.head_dim = head_dim or dim // heads
+        self.scale = self.head_dim**-0.5 if scale is None else scale
+        self.dropout = dropout
+        self.query = nn.Linear(dim, heads * self.head_dim, bias=bias)
+        self.key = nn.Linear(dim, groups * self.head_dim, bias=bias)
+        self.value = nn.Linear(dim, groups * self.head_dim, bias=bias)
+        self.out = nn.Linear(heads * self.head_dim, dim, bias=out_bias)
+
+    def queries(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t h k"]:
+        """Queries by head, scaled."""
+        q: Tensor = self.query(x)
+        return (q if self.scale == 1 else q * self.scale).unflatten(-1, (-1, self.head_dim))
+
+    def keys_values(self, x: Float[Tensor, "b s d"]) -> tuple[Float[Tensor, "b s g k"], Float[Tensor, "b s g k"]]:
+        """Keys and values by head."""
+        return self.key(x).unflatten(-1, (-1, self.head_dim)), self.value(x).unflatten(-1, (-1, self.head_dim))
+
+    def attended(self, q: Float[Tensor, "b t h k"], parts: list[Part], pattern: Pattern) -> Float[Tensor, "b t d"]:
+        """The attention's answer, back in the stream's width."""
+        mixed = attention(q, parts, pattern, dropout=self.dropout if self.training else 0.0)
+        out: Tensor = self.out(mixed.flatten(-2))
+        return out
+
+
+@final
+class SelfAttention(Projected):
+    """Attention over the own sequence, through the cache."""
+
+    def forward(
+        self,
+        x: Float[Tensor, "b t d"],
+        layout: Layout,
+        pattern: Pattern,
+        cache: LayerCache,
+        memory: Memory | None = None,
+    ) -> Float[Tensor, "b t d"]:
+        q = pattern.rotate(self.queries(x), layout.positions)
+        keys, values = self.keys_values(x)
+        cache.write(pattern.rotate(keys, layout.positions), values, layout)
+        return self.attended(q, cache.read(q, layout), pattern)
+
+
+@final
+class CrossAttention(Projected):
+    """Attention over a memory; its keys and values are computed once for a source, whatever the steps and beams."""
+
+    def forward(
+        self,
+        x: Float[Tensor, "b t d"],
+        layout: Layout,
+        pattern: Pattern,
+        cache: LayerCache,
+        memory: Memory | None = None,
+    ) -> Float[Tensor, "b t d"]:
+        assert memory is not None, "a cross-attention stands where no memory is named"
+        keys, values = cache.memory(memory.name, lambda: self.keys_values(memory.hidden))
+        part = Part(keys, values, memory.layout.positions, memory.visible(layout), rows=memory.row_of)
+        return self.attended(self.queries(x), [part], pattern)

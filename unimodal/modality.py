@@ -1,0 +1,64 @@
+"""The contract of a modality: how raw things become embeddings, and how hidden states become raw things again.
+
+A file of `prenets/` holds the three classes of one modality. The engine knows nothing else about it.
+p pieces, l entries of a piece, d width
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+Embed = Callable[[Tensor], Tensor]
+"""Token ids [...] -> embeddings [..., d]: the model's one token table, lent to every prenet."""
+
+
+class Processor(ABC):
+    """Raw value -> arrays, on the CPU, without parameters.
+
+    Laws: every array of one call has the same first dimension (time, patches, tokens ...) or is one-dimensional of size 1;
+    `positions` is what the Prenet returns for these arrays; bad input is one `ValueError` that says what is wrong.
+    """
+
+    @abstractmethod
+    def __call__(self, raw: object) -> dict[str, Tensor]:
+        """The arrays of one raw value."""
+
+    @abstractmethod
+    def positions(self, arrays: Mapping[str, Tensor]) -> int:
+        """How many entries of a sequence the arrays of one value fill."""
+
+
+class Prenet(nn.Module, ABC):
+    """Arrays -> embeddings. Law: padding never changes the real entries of a piece."""
+
+    @abstractmethod
+    def embed(self, arrays: Mapping[str, Tensor], lengths: Int[Tensor, " p"], tokens: Embed) -> Float[Tensor, "p l d"]:
+        """Embeddings of p pieces whose arrays are padded at the end; `lengths` are the real first dimensions."""
+
+
+class Postnet(nn.Module, ABC):
+    """Hidden states -> frames of a modality that is written step by step, and the loss of doing so."""
+
+    @abstractmethod
+    def decode(self, hidden: Float[Tensor, "p l d"]) -> dict[str, Tensor]:
+        """What each hidden state says of its own frames; `stop` [p, l] is the logit of "this was the last"."""
+
+    @abstractmethod
+    def start(self) -> dict[str, Tensor]:
+        """The arrays of one piece of one step that a decoder reads first (all zeros, say)."""
+
+    @abstractmethod
+    def feed(self, decoded: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The arrays that the prenet of the same name is given for the next step."""
+
+    @abstractmethod
+    def loss(
+        self, hidden: Float[Tensor, "p l d"], arrays: Mapping[str, Tensor], lengths: Int[Tensor, " p"]
+    ) -> dict[str, Float[Tensor, " p"]]:
+        """Named losses of each piece, a mean over its real entries."""
+
+    @abstractmethod
+    def render(self, decoded: Mapping[str, Tensor]) -> Tensor:
+        """The raw value of one piece, from its decoded steps one after the other ([l, ...] each)."""

@@ -1,0 +1,54 @@
+"""Norms: nn.LayerNorm and nn.RMSNorm of torch, under one contract."""
+
+from abc import ABC, abstractmethod
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Norm(nn.Module, ABC):
+    """Law: every entry is normalised by itself."""
+
+    @abstractmethod
+    def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+        """The entries, each at unit scale times learned weights."""
+
+
+@final
+class LayerNorm(Norm):
+    """Mean 0, variance 1, learned scale and shift (Ba et al. 2016, 1607.06450)."""
+
+    def __init__(self, dim: int, *, epsilon: float = 1e-5) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+        self.weight = nn.Parameter(torch.ones(dim))
+        self.bias = nn.Parameter(torch.zeros(dim))
+
+    def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+        return nn.functional.layer_norm(x, self.weight.shape, self.weight, self.bias, self.epsilon)
+
+
+@final
+class RMSNorm(Norm):
+    """Root mean square 1, learned scale (Zhang and Sennrich 2019, 1910.07467); T5's layer norm."""
+
+    def __init__(self, dim: int, *, epsilon: float = 1e-6) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+        self.weight = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+        return nn.functional.rms_norm(x, self.weight.shape, self.weight, self.epsilon)
+
+
+@final
+class NoNorm(Norm):
+    """The identity: the end of a post-norm stack, whose last block has normalised already."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+
+    def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+        return x

@@ -1,0 +1,26 @@
+"""Rotary positions (Su et al. 2021, 2104.09864)."""
+
+from typing import final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from unimodal.positions import RotatedPosition
+
+
+@final
+class Rotary(RotatedPosition):
+    """Turns column pairs (i, i + half) of each head by position · base^(-2i/k); angles are computed anew in float32."""
+
+    def __init__(self, dim: int, *, base: float = 10000.0) -> None:
+        super().__init__()
+        self.base = base
+
+    def rotate(self, x: Float[Tensor, "b t h k"], positions: Int[Tensor, "#b t"]) -> Float[Tensor, "b t h k"]:
+        half = x.shape[-1] // 2
+        rates = self.base ** (-torch.arange(half, device=x.device, dtype=torch.float32) / half)
+        angles = positions[..., None, None] * rates  # b t 1 half
+        cosine, sine = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+        first, second = x[..., :half], x[..., half:]
+        return torch.cat([first * cosine - second * sine, second * cosine + first * sine], dim=-1)

@@ -1,0 +1,78 @@
+"""The contract of a task: a reader, a prompt, a codec and a metric. A task knows raw things and nothing of a model."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unimodal.codecs import Codec
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One question and its answer. `key` names it for good: the group that a split keeps together, then the item."""
+
+    key: str
+    inputs: Mapping[str, object]
+    """Raw inputs by name, as the task's `prompt` reads them."""
+    answer: object = None
+
+
+Baseline = Callable[[Example], object]
+"""Example -> an answer that needs no model."""
+
+
+class Metric(ABC):
+    """Predictions and references -> one number."""
+
+    name: str
+    higher_is_better: bool
+
+    @abstractmethod
+    def __call__(self, predictions: Sequence[object], references: Sequence[object]) -> float:
+        """The score of a whole test set."""
+
+
+class Task(ABC):
+    """One thing that a user can ask for.
+
+    Laws: the splits share no group; `codec.decode(codec.encode(answer))` is the answer; the encoded answer is in the
+    codec's grammar; `read` gives one `ValueError` or `FileNotFoundError` line for a file that it cannot use.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    """Modalities of the input, for people: speech, text, image ..."""
+    writes: str
+    """Net that writes the answer: `text` (tokens through the codec) or the name of a Postnet."""
+    metric: Metric
+
+    @property
+    @abstractmethod
+    def codec(self) -> Codec[object] | None:
+        """Answer <-> tokens; None where a Postnet writes the answer."""
+
+    @abstractmethod
+    def examples(self, split: str) -> Sequence[Example]:
+        """The examples of `train`, `validation` or `test`; raw inputs may be loaded when they are first used."""
+
+    @abstractmethod
+    def prompt(self, example: Example) -> list[tuple[str, object]]:
+        """What is read, in order: (name of the net, raw value). The task's own tag is put before it by the caller."""
+
+    @abstractmethod
+    def read(self, paths: Sequence[Path], prompt: str | None = None) -> list[Example]:
+        """A user's own files as examples without an answer; `prompt` is the text asked beside them (a question).
+
+        Raises one-line `ValueError` or `FileNotFoundError` that names the file, and `ValueError` where a prompt is
+        missing or not taken.
+        """
+
+    @abstractmethod
+    def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
+        """Answers that need no model, by name (majority, copy, mean length ...): the bar to pass.
+
+        What they know of the training examples is counted once, here.
+        """
