@@ -1,0 +1,53 @@
+"""All corpora together: fetch what can be had, and the texts that a tokenizer is trained on."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from unimodal.tasks.corpora import Corpus, CorpusUnavailable
+from unimodal.tasks.corpora.asterisk import Asterisk
+from unimodal.tasks.corpora.catalogues import Catalogues
+from unimodal.tasks.corpora.mnist import Mnist
+from unimodal.tasks.corpora.python_library import DocumentedFunctions, SourceFiles
+from unimodal.tasks.corpora.tables import Tables
+from unimodal.tasks.corpora.tuxpaint import TuxPaint
+
+
+def all_corpora() -> list[Corpus[Any]]:
+    """Every corpus of this folder, small downloads first."""
+    return [
+        DocumentedFunctions(),
+        SourceFiles(),
+        Mnist(),
+        Catalogues("fr"),
+        Catalogues("de"),
+        Asterisk(),
+        Tables(),
+        TuxPaint(),
+    ]
+
+
+def fetch_all(corpora: Iterable[Corpus[Any]], cache: Path | None = None) -> tuple[list[Corpus[Any]], list[str]]:
+    """Fetch each corpus: those that can be had, and one line for each that cannot."""
+    available, missing = [], []
+    for corpus in corpora:
+        try:
+            corpus.fetch(cache)
+        except CorpusUnavailable as problem:
+            missing.append(f"{corpus.name} is left out: {problem}")
+        else:
+            available.append(corpus)
+    return available, missing
+
+
+def texts(corpora: Sequence[Corpus[Any]], limit: int, cache: Path | None = None) -> Iterator[str]:
+    """Up to `limit` texts of the corpora's training splits, one of each corpus in turn, so that none drowns another."""
+    streams = [_training_texts(corpus, cache) for corpus in corpora]
+    rounds = itertools.zip_longest(*streams)
+    return itertools.islice((text for row in rounds for text in row if text), limit)
+
+
+def _training_texts(corpus: Corpus[Any], cache: Path | None) -> Iterator[str]:
+    for example in corpus.examples("train", cache):
+        yield from corpus.texts(example)
