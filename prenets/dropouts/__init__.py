@@ -1,0 +1,14 @@
+"""When values are dropped at random inside a net that writes frame by frame."""
+
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Dropout(nn.Module, ABC):
+    """Values -> some of them 0, the rest scaled up, so that the expectation stays."""
+
+    @abstractmethod
+    def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """One draw from torch's random state, or nothing at all."""

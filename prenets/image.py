@@ -1,0 +1,68 @@
+"""Pictures: patches with their row and column. i height, j width, n patches, v values of a patch, p pieces, l entries"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from unimodal.modality import Embed, Prenet, Processor
+from unimodal.prenets.pixels import PatchStem, check_colours, cut, from_pillow, read_picture
+from unimodal.prenets.places import Places
+from unimodal.prenets.resizings import Resizing
+
+
+@final
+class ImageProcessor(Processor):
+    """A picture -> {"patches": Float[n, 3 patch patch], "rows": Long[n], "columns": Long[n]}, row by row.
+
+    The picture is Float[3, i, j] from 0 to 1, a Pillow image, or the path of a file. Patches overlap where `stride` is
+    less than `patch`. Raises FileNotFoundError, or ValueError that names the file, for what is no picture.
+    """
+
+    def __init__(self, *, resizing: Resizing, patch: int = 8, stride: int = 8):
+        if not 1 <= stride <= patch:
+            raise ValueError(f"stride is from 1 to patch ({patch}), not {stride}")
+        self.resizing, self.patch, self.stride = resizing, patch, stride
+
+    def __call__(self, raw: object) -> dict[str, Tensor]:
+        patches, num_columns = cut(_pixels(raw)[None], self.resizing, self.patch, self.stride)
+        places = torch.arange(patches.shape[1])
+        return {"patches": patches[0], "rows": places // num_columns, "columns": places % num_columns}
+
+    def positions(self, arrays: Mapping[str, Tensor]) -> int:
+        return arrays["patches"].shape[0]
+
+
+@final
+class ImagePrenet(Prenet):
+    """Patches through a small convolutional stem, plus learned rows and columns: an entry a patch.
+
+    After the vision transformer (Dosovitskiy et al. 2021, arXiv:2010.11929), with a stem that learns from few pictures.
+    `num_rows` and `num_columns` are the most that a processor may cut.
+    """
+
+    def __init__(self, dim: int, *, patch: int = 8, width: int = 32, num_rows: int = 32, num_columns: int = 64):
+        super().__init__()
+        self.stem = PatchStem(dim, patch=patch, channels=3, width=width)
+        self.places = Places(dim, sizes={"rows": num_rows, "columns": num_columns})
+        self.norm = nn.LayerNorm(dim)
+
+    def embed(self, arrays: Mapping[str, Tensor], lengths: Int[Tensor, " p"], tokens: Embed) -> Float[Tensor, "p l d"]:
+        x: Tensor = self.norm(self.stem(arrays["patches"]) + self.places(arrays))
+        return x
+
+
+def _pixels(raw: object) -> Float[Tensor, "3 i j"]:
+    match raw:
+        case Tensor():
+            check_colours(raw, "3, height, width", 3)
+            return raw.float()
+        case str() | Path():
+            return read_picture(raw)
+        case _ if type(raw).__module__.startswith("PIL."):
+            return from_pillow(raw)
+        case _:
+            raise ValueError(f"a picture is a tensor, a Pillow image or the path of a file, not {type(raw).__name__}")

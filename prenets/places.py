@@ -1,0 +1,35 @@
+"""Where an entry stands in its picture, clip, table or program. p pieces, l entries, d width"""
+
+from collections.abc import Mapping
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+@final
+class Places(nn.Module):
+    """Learned embeddings of whole coordinates, one table an axis, summed.
+
+    `sizes` are the coordinates of each axis by the name of its array, counted from 0. They are scaled by the square root
+    of the width, since the model draws embeddings at unit length while features have unit variance.
+    """
+
+    def __init__(self, dim: int, *, sizes: Mapping[str, int]):
+        super().__init__()
+        self.scale = dim**0.5
+        self.axes = nn.ModuleDict({axis: nn.Embedding(size, dim) for axis, size in sizes.items()})
+
+    def forward(self, arrays: Mapping[str, Tensor]) -> Float[Tensor, "p l d"]:
+        """The sum over all axes. Raises ValueError for a coordinate beyond the end of its axis."""
+        marks = [self._mark(axis, arrays[axis]) for axis in self.axes]
+        return sum(marks[1:], start=marks[0]) * self.scale
+
+    def _mark(self, axis: str, coordinates: Tensor) -> Float[Tensor, "p l d"]:
+        table = self.axes[axis]
+        assert isinstance(table, nn.Embedding)
+        last = int(coordinates.max())
+        if last >= table.num_embeddings:
+            raise ValueError(f"{axis}: number {last} of an input, but this prenet knows {table.num_embeddings}")
+        marks: Tensor = table(coordinates)
+        return marks

@@ -1,0 +1,70 @@
+"""Log-mel spectrograms, as recognisers read them and as vocoders turn them into sound again.
+
+n samples, t frames, f mel bands, k Fourier bins
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+RATE = 16_000
+"""Samples per second that speech is read and written at."""
+HOP = 160
+"""Samples from one frame to the next: 10 ms."""
+NUM_BANDS = 80
+FLOOR = 1e-5
+"""Magnitudes below it are as good as silence."""
+
+
+@final
+@dataclass(frozen=True)
+class LogMel:
+    """Samples at 16 kHz -> natural logarithm of 80 mel bands (0 to 8 kHz) of the magnitude spectrum, every 10 ms.
+
+    Framing, Slaney's bands, floor and logarithm are those of HiFi-GAN (Kong et al. 2020, arXiv:2010.05646), so that a
+    vocoder trained for it can read the frames. The ends are reflected; sound fills up to a whole frame with silence.
+    """
+
+    window: int
+    """Samples of a Hann window: 400 (25 ms) hears fast changes, 800 (50 ms) resolves the harmonics of a voice."""
+
+    def __call__(self, samples: Float[Tensor, " n"]) -> Float[Tensor, "t f"]:
+        num_frames = -(-samples.shape[0] // HOP)
+        edge = (self.window - HOP) // 2
+        filled = functional.pad(samples, (0, num_frames * HOP - samples.shape[0]))
+        # A reflection needs something to reflect: very short sound is continued with silence first.
+        filled = functional.pad(filled, (0, max(0, edge + 1 - filled.shape[0])))
+        framed = functional.pad(filled[None], (edge, edge), mode="reflect")[0]
+        spectrum = torch.stft(
+            framed, self.window, HOP, window=self.hann(samples.device), center=False, return_complex=True
+        )
+        magnitude = (spectrum.abs().square() + 1e-9).sqrt().T[:num_frames]
+        return (magnitude @ self.filters().to(samples.device)).clamp_min(FLOOR).log()
+
+    def hann(self, device: torch.device) -> Float[Tensor, " window"]:
+        return torch.hann_window(self.window, device=device)
+
+    def filters(self) -> Float[Tensor, "k f"]:
+        """Weight of each Fourier bin in each band."""
+        return _filters(self.window)
+
+
+HEARING = LogMel(window=400)
+"""What speech is recognised from."""
+VOICE = LogMel(window=800)
+"""What speech is made from: the frames that every Vocoder reads."""
+
+
+@lru_cache(maxsize=4)
+def _filters(window: int) -> Float[Tensor, "k f"]:
+    from torchaudio.functional import melscale_fbanks
+
+    filters: Tensor = melscale_fbanks(
+        window // 2 + 1, 0.0, RATE / 2, NUM_BANDS, RATE, norm="slaney", mel_scale="slaney"
+    )
+    return filters
