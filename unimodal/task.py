@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from unimodal.codecs import Codec
 
@@ -12,12 +13,17 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One question and its answer. `key` names it for good: the group that a split keeps together, then the item."""
+    """One question and its answer. `key` names it for good: the group that a split keeps together, `#`, the item."""
 
     key: str
     inputs: Mapping[str, object]
     """Raw inputs by name, as the task's `prompt` reads them."""
     answer: object = None
+
+    @property
+    def group(self) -> str:
+        """What a split keeps together: the speaker, table, file or sentence that the example comes from."""
+        return self.key.rpartition("#")[0]
 
 
 Baseline = Callable[[Example], object]
@@ -51,7 +57,7 @@ class Task(ABC):
 
     @property
     @abstractmethod
-    def codec(self) -> Codec[object] | None:
+    def codec(self) -> Codec[Any] | None:
         """Answer <-> tokens; None where a Postnet writes the answer."""
 
     @abstractmethod
