@@ -67,8 +67,8 @@ class FramePrenet(Prenet):
         x: Float[Tensor, "p l f"] = arrays["previous"].to(self.project.weight.dtype)
         x = self.dropout(functional.relu(self.first(x)))
         x = self.dropout(functional.relu(self.second(x)))
-        x = self.project(x)
-        return x
+        embedded: Tensor = self.project(x)
+        return embedded
 
 
 @final

@@ -1,4 +1,7 @@
-"""Pictures: patches with their row and column. i height, j width, n patches, v values of a patch, p pieces, l entries"""
+"""Pictures: patches with their row and column.
+
+i height, j width, n patches, p pieces, l entries, d width of the model
+"""
 
 from collections.abc import Mapping
 from pathlib import Path

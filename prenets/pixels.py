@@ -83,8 +83,8 @@ def cut(
 class PatchStem(nn.Module):
     """Two strided convolutions inside each patch, then a projection and a LayerNorm.
 
-    Early convolutions (Xiao et al. 2021, arXiv:2106.14881) learn faster from few pictures than one linear map; inside the
-    patch, so that no entry depends on another and padding cannot matter.
+    Early convolutions (Xiao et al. 2021, arXiv:2106.14881) learn faster from few pictures than one linear map; inside
+    the patch, so that no entry depends on another and padding cannot matter.
     """
 
     def __init__(self, dim: int, *, patch: int, channels: int, width: int):
@@ -102,7 +102,7 @@ class PatchStem(nn.Module):
         if patches.shape[-1] != channels * height * width:
             wanted = f"{channels} x {height} x {width}"
             raise ValueError(f"patches have {patches.shape[-1]} values, but this prenet reads {wanted}")
-        x = patches.to(self.project.weight.dtype).flatten(0, 1).unflatten(-1, self.shape)
+        x: Tensor = patches.to(self.project.weight.dtype).flatten(0, 1).unflatten(-1, self.shape)
         x = functional.gelu(self.second(functional.gelu(self.first(x))))
-        x = self.norm(self.project(x.flatten(start_dim=1)))
-        return x.unflatten(0, patches.shape[:2])
+        embedded: Tensor = self.norm(self.project(x.flatten(start_dim=1)))
+        return embedded.unflatten(0, patches.shape[:2])

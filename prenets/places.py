@@ -11,8 +11,8 @@ from torch import Tensor, nn
 class Places(nn.Module):
     """Learned embeddings of whole coordinates, one table an axis, summed.
 
-    `sizes` are the coordinates of each axis by the name of its array, counted from 0. They are scaled by the square root
-    of the width, since the model draws embeddings at unit length while features have unit variance.
+    `sizes` are the coordinates of each axis by the name of its array, counted from 0. They are scaled by the square
+    root of the width, since the model draws embeddings at unit length while features have unit variance.
     """
 
     def __init__(self, dim: int, *, sizes: Mapping[str, int]):
@@ -23,7 +23,8 @@ class Places(nn.Module):
     def forward(self, arrays: Mapping[str, Tensor]) -> Float[Tensor, "p l d"]:
         """The sum over all axes. Raises ValueError for a coordinate beyond the end of its axis."""
         marks = [self._mark(axis, arrays[axis]) for axis in self.axes]
-        return sum(marks[1:], start=marks[0]) * self.scale
+        total: Tensor = sum(marks[1:], start=marks[0]) * self.scale
+        return total
 
     def _mark(self, axis: str, coordinates: Tensor) -> Float[Tensor, "p l d"]:
         table = self.axes[axis]

@@ -64,7 +64,6 @@ VOICE = LogMel(window=800)
 def _filters(window: int) -> Float[Tensor, "k f"]:
     from torchaudio.functional import melscale_fbanks
 
-    filters: Tensor = melscale_fbanks(
-        window // 2 + 1, 0.0, RATE / 2, NUM_BANDS, RATE, norm="slaney", mel_scale="slaney"
-    )
+    num_bins, highest = window // 2 + 1, RATE / 2
+    filters: Tensor = melscale_fbanks(num_bins, 0.0, highest, NUM_BANDS, RATE, norm="slaney", mel_scale="slaney")
     return filters

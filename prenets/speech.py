@@ -63,8 +63,8 @@ class SpeechPrenet(Prenet):
         x: Float[Tensor, "p c t f"] = functional.gelu(self.first(_cut(features[:, None], lengths)))
         lengths = (lengths + 1) // 2
         x = functional.gelu(self.second(_cut(x, lengths)))
-        x = self.norm(self.project(x.transpose(1, 2).flatten(start_dim=2)))
-        return x
+        embedded: Tensor = self.norm(self.project(x.transpose(1, 2).flatten(start_dim=2)))
+        return embedded
 
 
 def _halved(length: int) -> int:

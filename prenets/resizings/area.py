@@ -9,8 +9,8 @@ from unimodal.prenets.resizings import Fit, Resizing, scaled
 class Area(Resizing):
     """Shrunk to at most `pixels` and `longest` on a side, never enlarged: small or long pictures keep every stroke.
 
-    As NaViT (Dehghani et al. 2023, arXiv:2307.06304) keeps aspect and resolution. A 28 x 112 strip of digits and a 64 x 64
-    drawing share one net, at their own lengths.
+    As NaViT (Dehghani et al. 2023, arXiv:2307.06304) keeps aspect and resolution. A 28 x 112 strip of digits and a
+    64 x 64 drawing share one net, at their own lengths.
     """
 
     def __init__(self, *, pixels: int, longest: int):
