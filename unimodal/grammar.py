@@ -13,7 +13,6 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 DEAD = -1
-MOST_STATES = 50_000
 
 
 class Grammar(ABC):
@@ -64,7 +63,8 @@ class Expression(ABC):
 class Rules:
     """A nondeterministic automaton while it is wired: moves over sets of tokens, and jumps that read nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_states: int) -> None:
+        self.most_states = most_states
         self.moves: list[list[tuple[int, int]]] = []
         self.jumps: list[list[int]] = []
         self.sets: dict[frozenset[int], int] = {}
@@ -72,8 +72,8 @@ class Rules:
 
     def state(self) -> int:
         """A new state."""
-        if len(self.moves) >= MOST_STATES:
-            raise ValueError(f"the grammar needs more than {MOST_STATES} states")
+        if len(self.moves) >= self.most_states:
+            raise ValueError(f"the grammar needs more than {self.most_states} states")
         self.moves.append([])
         self.jumps.append([])
         return len(self.moves) - 1
@@ -191,9 +191,12 @@ class Automaton(Grammar):
         self._finals = torch.cat([finals, finals.new_zeros(1)])
 
     @classmethod
-    def compile(cls, expression: Expression, size: int, end: int) -> "Automaton":
-        """The expression followed by the end token, over `size` token ids; final states allow nothing."""
-        rules = Rules()
+    def compile(cls, expression: Expression, size: int, end: int, *, most_states: int = 50_000) -> "Automaton":
+        """The expression followed by the end token, over `size` token ids; final states allow nothing.
+
+        Raises ValueError where that takes more states than `most_states`, or no sequence is left.
+        """
+        rules = Rules(most_states)
         last = sequence(expression, any_of([end])).wire(rules, rules.origin)
         classes, members = _classes(list(rules.sets), size)
         table, finals = _determine(rules, members, last)
@@ -253,8 +256,8 @@ def _determine(rules: Rules, members: list[list[int]], last: int) -> tuple[list[
             key = frozenset(targets)
             following = closures[key] if key in closures else closures.setdefault(key, rules.closure(key))
             if following not in number:
-                if len(number) >= MOST_STATES:
-                    raise ValueError(f"the grammar needs more than {MOST_STATES} states")
+                if len(number) >= rules.most_states:
+                    raise ValueError(f"the grammar needs more than {rules.most_states} states")
                 number[following] = len(number)
                 waiting.append(following)
             row[column] = number[following]

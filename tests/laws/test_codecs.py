@@ -1,0 +1,251 @@
+"""Every codec found in the folder: the round trip, a grammar that an independent matcher agrees with, no crash."""
+
+import functools
+import importlib
+import inspect
+import itertools
+import math
+import pkgutil
+import re
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import unimodal.codecs
+from unimodal.codecs import Codec
+from unimodal.codecs.bins import BinCodec
+from unimodal.codecs.boxes import BoxCodec
+from unimodal.codecs.digits import DigitCodec
+from unimodal.codecs.labels import LabelCodec
+from unimodal.codecs.numbers import NumberCodec
+from unimodal.codecs.text import TextCodec
+from unimodal.codecs.units import UnitCodec
+from unimodal.grammar import DEAD
+
+law = settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
+NAMES = ["cat", "car", "cat food", "a dog", "élan"]
+
+
+def signs(vocabulary, ids):
+    """One character an id: digits, point and minus as they are; L, T, U for ranges; E for the end; ? for the rest."""
+    written = {vocabulary.pieces.encode(sign)[0]: sign for sign in "0123456789.-"}
+    letters = {"loc": "L", "time": "T", "unit": "U"}
+    space = vocabulary.space
+    return "".join(written.get(id) or letters.get(space.kind(id)) or ("E" if id == space.end else "?") for id in ids)
+
+
+def matches(pattern):
+    return lambda vocabulary, ids: re.fullmatch(pattern, signs(vocabulary, ids)) is not None
+
+
+def is_text(vocabulary, ids):
+    if ids[-1:] != [vocabulary.space.end] or not all(vocabulary.space.kind(id) == "text" for id in ids[:-1]):
+        return False
+    spelled = b"".join(vocabulary.pieces.bytes_of(id) for id in ids[:-1])
+    # Bytes of a character are not interrupted by a longer piece: a piece holds whole characters, so UTF-8 sees to it.
+    return spelled.decode(errors="ignore").encode() == spelled
+
+
+def is_label(vocabulary, ids):
+    return ids in [[*vocabulary.pieces.encode(name), vocabulary.space.end] for name in NAMES]
+
+
+def is_box(vocabulary, ids):
+    return matches("LLLLE")(vocabulary, ids) and ids[0] <= ids[2] and ids[1] <= ids[3]
+
+
+share = st.floats(0, 1)
+box = st.tuples(share, share, share, share).map(lambda b: (min(b[0], b[2]), min(b[1], b[3]), max(b[::2]), max(b[1::2])))
+# Codec -> [(how to make it, its objects, an independent matcher of its language, the error that its resolution allows)]
+CASES = {
+    TextCodec: [(lambda v: TextCodec(v), st.text(max_size=12) | st.sampled_from(["", "the value: é漢𝄞"]), is_text, 0)],
+    LabelCodec: [(lambda v: LabelCodec(v, names=NAMES), st.sampled_from(NAMES), is_label, 0)],
+    DigitCodec: [
+        (lambda v: DigitCodec(v), st.text("0123456789", min_size=1, max_size=16), matches("[0-9]{1,16}E"), 0),
+        (
+            lambda v: DigitCodec(v, min_digits=0, max_digits=3),
+            st.text("0123456789", max_size=3),
+            matches("[0-9]{0,3}E"),
+            0,
+        ),
+    ],
+    NumberCodec: [
+        (
+            lambda v: NumberCodec(v, max_digits=3),
+            st.floats(-999.99, 999.99) | st.sampled_from([0.0, -0.0, -0.001, 0.5, 100.0, -0.25, 999.99]),
+            matches(r"(?!-0E)-?(0|[1-9][0-9]{0,2})(\.[0-9]?[1-9])?E"),
+            0.005000001,
+        ),
+        (
+            lambda v: NumberCodec(v, max_digits=15, num_decimals=0),
+            st.integers(1 - 10**15, 10**15 - 1).map(float),
+            matches(r"(0|-?[1-9][0-9]{0,14})E"),
+            0,
+        ),
+    ],
+    BinCodec: [
+        (
+            lambda v: BinCodec(v, kind="time", low=-5, high=25, num_values=2),
+            st.lists(st.floats(-5, 25), min_size=2, max_size=2),
+            matches("T{2}E"),
+            1.500001,
+        )
+    ],
+    BoxCodec: [(lambda v: BoxCodec(v), box, is_box, 0.5000001 / 20)],
+    UnitCodec: [(lambda v: UnitCodec(v), st.lists(st.integers(0, 7), max_size=9), matches("U*E"), 0)],
+}
+
+
+@functools.cache
+def made(case, vocabulary):
+    return case[0](vocabulary)
+
+
+def found():
+    for module in pkgutil.iter_modules(unimodal.codecs.__path__, "unimodal.codecs."):
+        for _, part in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+            if issubclass(part, Codec) and part.__module__ == module.name:
+                yield part
+
+
+every_codec = pytest.mark.parametrize(
+    "case", list(itertools.chain(*CASES.values())), ids=lambda case: case[1].__repr__()[:30]
+)
+
+
+def near(left, right, error):
+    if isinstance(left, (list, tuple)):
+        return len(left) == len(right) and all(abs(a - b) <= error for a, b in zip(left, right, strict=True))
+    return left == right if isinstance(left, str) else abs(left - right) <= error
+
+
+def test_every_codec_of_the_folder_is_tried_here():
+    assert set(found()) == set(CASES)
+
+
+@every_codec
+@law
+@given(data=st.data())
+def test_what_is_encoded_comes_back_and_is_in_the_grammar(vocabulary, case, data):
+    _, objects, is_legal, error = case
+    codec, obj = made(case, vocabulary), data.draw(objects)
+    ids = codec.encode(obj)
+    assert near(codec.decode(ids), obj, error)
+    assert codec.decode([*ids, vocabulary.space.end, *ids]) == codec.decode(ids)
+    assert codec.encode(codec.decode(ids)) == ids
+    assert codec.grammar().accepts([*ids, vocabulary.space.end])
+    assert is_legal(vocabulary, [*ids, vocabulary.space.end])
+
+
+@every_codec
+@law
+@given(data=st.data())
+def test_every_illegal_edit_is_rejected_and_none_breaks_the_reader(vocabulary, case, data):
+    _, objects, is_legal, _ = case
+    codec = made(case, vocabulary)
+    ids = [*codec.encode(data.draw(objects)), vocabulary.space.end]
+    place = data.draw(st.integers(0, len(ids) - 1))
+    token = data.draw(st.sampled_from(ids) | st.integers(0, len(vocabulary.space) - 1))
+    grammar = codec.grammar()
+    edits = (
+        ids[:place] + ids[place + 1 :],
+        [*ids[:place], token, *ids[place:]],
+        [*ids[:place], token, *ids[place + 1 :]],
+        [*ids, token],
+        ids[:place] + ids[place : place + 2][::-1] + ids[place + 2 :],
+    )
+    for edit in edits:
+        assert grammar.accepts(edit) == is_legal(vocabulary, edit), edit
+        codec.decode(edit)
+
+
+@every_codec
+@law
+@given(ids=st.lists(st.integers(-5, 10**6)))
+def test_nothing_breaks_the_reader(vocabulary, case, ids):
+    made(case, vocabulary).decode(ids)
+
+
+@every_codec
+@pytest.mark.parametrize("seed", range(3))
+def test_a_walk_under_the_grammar_never_sticks_and_is_read(vocabulary, case, seed):
+    _, _, is_legal, _ = case
+    codec, generator = made(case, vocabulary), torch.Generator().manual_seed(seed)
+    grammar, end, rows = codec.grammar(), vocabulary.space.end, 12
+    state, written = grammar.start(rows), [[] for _ in range(rows)]
+    for step in itertools.count():
+        allowed, final = grammar.allowed(state), grammar.final(state)
+        assert (allowed.any(-1) | final).all()
+        if final.all():
+            break
+        weights = allowed * torch.rand(allowed.shape, generator=generator)
+        weights[:, end] *= 0.5 if step < 8 else 1e9
+        token = torch.where(final, end, torch.multinomial(weights + final[:, None], 1, generator=generator)[:, 0])
+        state = torch.where(final, state, grammar.step(state, token))
+        for row in (~final).nonzero()[:, 0].tolist():
+            written[row].append(int(token[row]))
+    for ids in written:
+        assert is_legal(vocabulary, ids), ids
+        obj = codec.decode(ids)
+        assert codec.decode(codec.encode(obj)) == obj
+
+
+@every_codec
+@law
+@given(data=st.data())
+def test_a_step_is_dead_exactly_where_it_is_not_allowed(vocabulary, case, data):
+    codec, every = made(case, vocabulary), torch.arange(len(vocabulary.space))
+    grammar = codec.grammar()
+    state, ids = grammar.start(1), [*codec.encode(data.draw(case[1])), vocabulary.space.end]
+    for token in ids:
+        assert torch.equal(grammar.step(state.expand(len(every)), every) != DEAD, grammar.allowed(state)[0])
+        state = grammar.step(state, torch.tensor([token]))
+    dead = torch.tensor([DEAD])
+    for stuck in (state, dead):
+        assert not grammar.allowed(stuck).any()
+        assert (grammar.step(stuck.expand(len(every)), every) == DEAD).all()
+    assert not grammar.final(dead).any()
+    shaped = grammar.start(6).reshape(2, 3)
+    assert grammar.allowed(shaped).shape == (2, 3, len(every))
+
+
+def test_objects_without_tokens_are_named(vocabulary):
+    for encode, mistake, message in (
+        (LabelCodec(vocabulary, names=NAMES).encode, "mouse", "'mouse' is none of the 5 names"),
+        (DigitCodec(vocabulary).encode, "12a", "'12a' is no string of 1 to 16 digits"),
+        (DigitCodec(vocabulary).encode, "١", "is no string"),
+        (NumberCodec(vocabulary, max_digits=2).encode, 100.0, "100.0 is no number of up to 2 digits"),
+        (NumberCodec(vocabulary).encode, math.nan, "nan is no number"),
+        (BinCodec(vocabulary, kind="time").encode, [1.5], "outside its extent"),
+        (BinCodec(vocabulary, kind="time").encode, [], "expected 1 numbers, got 0"),
+        (BoxCodec(vocabulary).encode, (0.5, 0, 0.4, 1), "each pair in order"),
+        (UnitCodec(vocabulary).encode, [8], "there are 8 units, so no unit 8"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            encode(mistake)
+    for make, message in (
+        (lambda: LabelCodec(vocabulary, names=[]), "names: "),
+        (lambda: LabelCodec(vocabulary, names=["a", "a"]), "names: "),
+        (lambda: DigitCodec(vocabulary, min_digits=3, max_digits=2), "min_digits"),
+        (lambda: NumberCodec(vocabulary, max_digits=15, num_decimals=1), "num_decimals"),
+        (lambda: BinCodec(vocabulary, kind="lok"), "no kind 'lok'; did you mean 'loc'"),
+        (lambda: BinCodec(vocabulary, kind="loc", low=1, high=0), "low"),
+        (lambda: BinCodec(vocabulary, kind="loc", num_values=0), "num_values"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make()
+
+
+def test_illegal_ids_are_read_as_the_codec_says(vocabulary):
+    pieces, loc, space = vocabulary.pieces, vocabulary.space.ids("loc"), vocabulary.space
+    assert LabelCodec(vocabulary, names=NAMES).decode(pieces.encode("cat fo")) == "cat food"
+    assert LabelCodec(vocabulary, names=NAMES).decode(pieces.encode("zebra")) == "cat"
+    assert DigitCodec(vocabulary, max_digits=2).decode([*pieces.encode("1a2"), loc[0], *pieces.encode("3")]) == "12"
+    assert NumberCodec(vocabulary).decode(pieces.encode(" -7.5 apples")) == -7.5
+    assert math.isnan(NumberCodec(vocabulary).decode(pieces.encode("apples")))
+    assert BinCodec(vocabulary, kind="loc", num_values=2).decode([space.end + 4, loc[0]]) == [0.025, 0.5]
+    assert BoxCodec(vocabulary).decode([loc[9], loc[8], loc[1]]) == (0.075, 0.425, 0.475, 0.975)
+    assert UnitCodec(vocabulary).decode([loc[0], space.id("unit", 3), -1]) == [3]
+    assert TextCodec(vocabulary).decode([*pieces.encode("é")[:1], loc[0]]) in ("é", "\N{REPLACEMENT CHARACTER}")
