@@ -11,17 +11,18 @@ from typing import Any, final
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel, initialization
+from transformers import GenerationMixin, PreTrainedConfig, PreTrainedModel, initialization
 from transformers.modeling_outputs import Seq2SeqLMOutput
 
 from unimodal.backbone import Backbone
-from unimodal.batching import IGNORED, Arrangement, Batch, Sequences
+from unimodal.batching import IGNORED, Arrangement, Batch, Item, Sequences, token_piece
 from unimodal.build import build
 from unimodal.caches import Cache
 from unimodal.caches.once import Once
+from unimodal.generate import Decoding, decoding_of, sampler_of, write_tokens
 from unimodal.heads import Head
 from unimodal.hidden import Hidden, Memory
-from unimodal.layout import Layout
+from unimodal.layout import Layout, stack_ragged
 from unimodal.modality import Postnet, Prenet
 from unimodal.spec import load_spec
 from unimodal.vocabulary import TokenSpace
@@ -82,7 +83,7 @@ class Output:
 
 
 @final
-class UnimodalForConditionalGeneration(PreTrainedModel):
+class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
     """One encoder-decoder for every modality."""
 
     config_class = UnimodalConfig
@@ -228,6 +229,35 @@ class UnimodalForConditionalGeneration(PreTrainedModel):
             raise ValueError("decoder_input_ids: an encoder-decoder needs them, or labels")
         start = labels.new_full((labels.shape[0], 1), self.vocabulary.start)
         return torch.cat([start, labels[:, :-1].masked_fill(labels[:, :-1] == IGNORED, self.vocabulary.pad)], 1)
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        input_ids: Int[Tensor, "b s"],
+        attention_mask: Int[Tensor, "b s"] | None = None,
+        *,
+        max_new_tokens: int = 256,
+        num_beams: int = 1,
+        do_sample: bool = False,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        length_penalty: float = 1.0,
+        decoding: str | Mapping[str, Any] | Decoding | None = None,
+    ) -> Int[Tensor, "b t"]:
+        """Text in, text out, under transformers' names: the start token (a decoder alone: the prompt), then the answer.
+
+        Rows end with the end token and are padded behind it. `decoding` (a name in `configs/decoding/`, or a mapping)
+        stands in the place of the sampling arguments.
+        """
+        sampler = sampler_of(num_beams, do_sample, temperature, top_k, top_p, length_penalty)
+        chosen = Decoding(sampler, limit=max_new_tokens) if decoding is None else decoding_of(decoding)
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        prompts = [ids[kept.bool()].cpu() for ids, kept in zip(input_ids, mask, strict=True)]
+        found = write_tokens(self, [Item("", (token_piece(prompt),)) for prompt in prompts], chosen)
+        begun = [[self.vocabulary.start] if self.backbone.encoder is not None else ids.tolist() for ids in prompts]
+        rows = [torch.tensor(begin + list(best[0].tokens)) for begin, best in zip(begun, found, strict=True)]
+        return stack_ragged(rows, fill=self.vocabulary.pad).to(input_ids.device)
 
     def get_input_embeddings(self) -> nn.Module:
         return self.embedding

@@ -1,0 +1,73 @@
+"""The processor: raw examples of tasks -> items that a model's batches are made of. It holds no parameters."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, final
+
+import torch
+
+from unimodal.batching import Item, Piece, token_piece
+from unimodal.build import build
+from unimodal.modality import Processor
+from unimodal.task import Example, Task
+from unimodal.vocabulary import TextPieces, TokenSpace, Vocabulary
+
+PIECES_FILE = "tokenizer.model"
+SPEC_FILE = "processor_config.json"
+
+
+@final
+class UnimodalProcessor:
+    """One Processor for each net of the model, and the vocabulary that they share."""
+
+    def __init__(self, specs: Mapping[str, Any], vocabulary: Vocabulary) -> None:
+        self.specs = dict(specs)
+        self.vocabulary = vocabulary
+        self.nets: dict[str, Processor] = build(
+            self.specs, dict[str, Processor], where="config.processors", vocabulary=vocabulary
+        )
+
+    def piece(self, net: str, raw: object) -> Piece:
+        """One raw value, as its net reads it."""
+        if net not in self.nets:
+            raise ValueError(f"the model reads no {net}: it has {', '.join(sorted(self.nets))}")
+        arrays = self.nets[net](raw)
+        return Piece(net, arrays, self.nets[net].positions(arrays))
+
+    def prompt(self, task: Task, example: Example) -> Item:
+        """What is read for a question: the task's tag, then its pieces."""
+        tag = token_piece([self.vocabulary.space.id("task", task.name)])
+        return Item(task.name, (tag, *(self.piece(net, raw) for net, raw in task.prompt(example))))
+
+    def example(self, task: Task, example: Example) -> Item:
+        """A question with its answer, as a decoder is taught it.
+
+        `read` of the digits 407: the prompt is `<read>` and the image's patches, the decoder reads `<start> 4 0 7` and
+        its labels are `4 0 7 <end>`.
+        """
+        prompt = self.prompt(task, example).prompt
+        if task.codec is None:
+            return Item(task.name, prompt, self.piece(task.writes, example.answer))
+        labels = [*task.codec.encode(example.answer), self.vocabulary.space.end]
+        answer = token_piece([self.vocabulary.space.start, *labels[:-1]], net=task.writes)
+        return Item(task.name, prompt, answer, torch.tensor(labels))
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Writes the text pieces and the specs of the nets beside a model."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.vocabulary.pieces.save(folder / PIECES_FILE)
+        specs = {"vocabulary": self.vocabulary.space.ranges, "processors": self.specs}
+        (folder / SPEC_FILE).write_text(json.dumps(specs, indent=2) + "\n")
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> "UnimodalProcessor":
+        """The processor of a model's folder."""
+        folder = Path(folder)
+        for name in (PIECES_FILE, SPEC_FILE):
+            if not (folder / name).is_file():
+                raise FileNotFoundError(f"{folder / name}: not there; is {folder} a model's folder?")
+        specs = json.loads((folder / SPEC_FILE).read_text())
+        vocabulary = Vocabulary(TokenSpace(specs["vocabulary"]), TextPieces.load(folder / PIECES_FILE))
+        return cls(specs["processors"], vocabulary)

@@ -1,0 +1,50 @@
+"""Samplers: how scores become tokens.
+
+A Sampler is a frozen choice of method; the Search that it begins holds the state of one generation.
+b rows that still run, r rows of the next step, v vocabulary
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The next step: the rows that go on (old row numbers, repeated or dropped at will) and the token of each."""
+
+    rows: Int[Tensor, " r"]
+    tokens: Int[Tensor, " r"]
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One answer: its tokens, the end token among them where it ended by itself, and the score it was ranked by."""
+
+    tokens: tuple[int, ...]
+    score: float
+
+
+class Search(ABC):
+    """One generation in progress. Laws: rows that have ended are dropped at once; the rows of others never matter."""
+
+    @abstractmethod
+    def step(self, logits: Float[Tensor, "b v"]) -> Choice:
+        """Takes a step; no rows are left when all examples have ended."""
+
+    @abstractmethod
+    def results(self) -> list[list[Hypothesis]]:
+        """For every example its hypotheses, the best first; what did not end is given as far as it came."""
+
+
+class Sampler(ABC):
+    """A method of search."""
+
+    streams: bool
+    """Whether a token is final when it is chosen, so that it can be shown at once."""
+
+    @abstractmethod
+    def search(self, examples: int, *, end: int, limit: int) -> Search:
+        """Begins with one row an example; an answer ends with the token `end` or after `limit` tokens."""

@@ -1,0 +1,16 @@
+"""The likeliest token, always."""
+
+from typing import final
+
+from unimodal.samplers import Sampler, Search
+from unimodal.samplers.independent import IndependentSearch
+
+
+@final
+class Greedy(Sampler):
+    """Takes the token with the highest score; of equals, the first."""
+
+    streams = True
+
+    def search(self, examples: int, *, end: int, limit: int) -> Search:
+        return IndependentSearch(examples, end=end, limit=limit, pick=lambda logits: logits.argmax(-1))

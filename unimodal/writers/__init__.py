@@ -1,0 +1,32 @@
+"""Writers: what a step of the decoding loop makes of a hidden state: tokens, or frames of another modality."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from unimodal.tree import TokenTree
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """The loop's next pass: the rows that go on (old row numbers) and what each reads."""
+
+    rows: Int[Tensor, " r"]
+    tree: TokenTree
+
+
+class Writer(ABC, Generic[T]):
+    """One answer being written for each example of a batch. Law: an example's answer does not depend on the others."""
+
+    @abstractmethod
+    def write(self, hidden: Float[Tensor, "b d"]) -> Step:
+        """Writes one step for every row that still runs; a Step without rows ends the loop."""
+
+    @abstractmethod
+    def answers(self) -> list[T]:
+        """What was written, in the order of the examples."""
