@@ -105,4 +105,4 @@ class PatchStem(nn.Module):
         x: Tensor = patches.to(self.project.weight.dtype).flatten(0, 1).unflatten(-1, self.shape)
         x = functional.gelu(self.second(functional.gelu(self.first(x))))
         embedded: Tensor = self.norm(self.project(x.flatten(start_dim=1)))
-        return embedded.unflatten(0, patches.shape[:2])
+        return embedded.view(*patches.shape[:2], -1)

@@ -93,7 +93,7 @@ def _of_frame(frame: object) -> Grid:
 
     assert isinstance(frame, pandas.DataFrame)
 
-    missing = frame.isna().to_numpy()
+    missing = frame.isna().to_numpy().tolist()
     cells = zip(frame.itertuples(index=False, name=None), missing, strict=True)
     rows = tuple(tuple(_write(*cell) for cell in zip(*row, strict=True)) for row in cells)
     return Grid(tuple(str(column) for column in frame.columns), rows)
