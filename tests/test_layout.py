@@ -11,6 +11,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from enum import Enum
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -35,7 +36,11 @@ def sources(*folders: str) -> list[Path]:
 
 HOUSE = sources("unimodal", "prenets", "tasks")
 EVERYTHING = [*HOUSE, *sources("scripts", "tests")]
-TREES = {path: ast.parse(path.read_text(encoding="utf-8"), str(path)) for path in EVERYTHING}
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
 def module_name(path: Path) -> str:
@@ -47,7 +52,7 @@ def module_name(path: Path) -> str:
 
 def imports(path: Path) -> Iterator[tuple[str, int]]:
     """Imported names with their lines; `from a import b` counts as a.b, for b may be a module."""
-    for node in ast.walk(TREES[path]):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -142,7 +147,7 @@ def test_a_class_is_abstract_or_final() -> None:
 
 def constructors() -> Iterator[tuple[Path, ast.FunctionDef]]:
     for path in HOUSE:
-        for node in ast.walk(TREES[path]):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.FunctionDef) and node.name == "__init__":
                 yield path, node
 

@@ -26,7 +26,7 @@ class Part:
     values: Float[Tensor, "r s g k"]
     positions: Int[Tensor, "#b s"]
     mask: Bool[Tensor, "b #t s"] | None
-    """What holds for these keys whatever their position: padding, packed neighbours, unseen tree nodes; None: all are seen."""
+    """What holds whatever the position: padding, packed neighbours, unseen tree nodes are False; None: all are seen."""
     rows: Int[Tensor, " b"] | None = None
     """The cache row of each batch row; None: the same."""
     rotated: bool = True
@@ -83,7 +83,7 @@ class Pattern:
         return rotated
 
     def bias(self, q: Float[Tensor, "b t h k"], part: Part) -> Float[Tensor, "#b #h #t s"] | None:
-        """What is added to the scores of scaled queries over a part: -inf where a key is hidden, plus relative positions."""
+        """What is added to the scores of scaled queries: relative positions, and -inf where a key is hidden."""
         name = (id(part.positions), id(part.mask))
         if name not in self._shared:
             self._shared[name] = (part, self._bias(q, part))  # the part is kept, so that its id stays its own
@@ -145,6 +145,6 @@ def _gather(part: Part, pattern: Pattern) -> tuple[Tensor, Tensor]:
 
 
 def _widen(x: Float[Tensor, "b s g k"], heads: int) -> Float[Tensor, "b s h k"]:
-    """Each key-value head, repeated for the query heads that share it (grouped attention; Ainslie et al. 2023, 2305.13245)."""
+    """Each key-value head, repeated for the query heads that share it (Ainslie et al. 2023, 2305.13245)."""
     groups = x.shape[2]
     return x if groups == heads else x.repeat_interleave(heads // groups, dim=2)

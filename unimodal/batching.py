@@ -273,7 +273,7 @@ class EncoderDecoder(Arrangement):
 
 @final
 class DecoderOnly(Arrangement):
-    """One stack reads the prompt and goes on with the answer: causal, or a prefix language model under its Prefix mask."""
+    """One stack reads the prompt and goes on with the answer: causal, or a prefix model under a Prefix mask."""
 
     def batch(self, items: Sequence[Item], packer: Packer, kinds: Mapping[str, int]) -> Batch:
         prompts = [_Run(item.prompt).length for item in items]

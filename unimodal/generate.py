@@ -35,7 +35,7 @@ DECODINGS = Path(__file__).parent / "configs" / "decoding"
 
 @final
 class Decoding:
-    """How answers are decoded: the sampler, guides beside the task's own, the cache, and the longest answer in steps."""
+    """How answers are decoded: sampler, guides beside the task's own, cache, and the longest answer in steps."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ def write_tokens(
     session = Session(model, decoding.cache)
     writer = TokenWriter(
         model.logits,
-        guide=ChainGuide([*decoding.guides, *([] if guide is None else [guide])]),
+        guide=ChainGuide([*([] if guide is None else [guide]), *decoding.guides]),
         search=decoding.sampler.search(len(items), end=model.vocabulary.end, limit=decoding.limit),
         observe=observe,
     )
@@ -117,12 +117,11 @@ def write_frames(
     model: "UnimodalForConditionalGeneration", items: Sequence[Item], net: str, decoding: Decoding
 ) -> list[dict[str, Tensor]]:
     """For every item what the post-net `net` decoded at its steps."""
-    postnet, prenet = model.postnets[net], model.prenets[net]
+    postnet, prenet = model.postnet(net), model.prenet(net)
 
     def feed(arrays: Mapping[str, Tensor]) -> Tensor:
         rows = next(iter(arrays.values())).shape[0]
-        embeds: Tensor = prenet.embed(arrays, torch.ones(rows, dtype=torch.long), model.embed_tokens)
-        return embeds
+        return prenet.embed(arrays, torch.ones(rows, dtype=torch.long), model.embed_tokens)
 
     writer = FrameWriter(postnet, feed=feed, examples=len(items), limit=decoding.limit)
     start = [Piece(net, postnet.start(), 1)] * len(items)

@@ -60,7 +60,7 @@ class Unimodal:
             written = write_frames(self.model, items, task.writes, chosen)
             seconds = (time.perf_counter() - began) / max(len(items), 1)
             return [
-                Result(task.name, self.model.postnets[task.writes].render(steps), None, (), seconds)
+                Result(task.name, self.model.postnet(task.writes).render(steps), None, (), seconds)
                 for steps in written
             ]
         guide = GrammarGuide(task.codec.grammar())

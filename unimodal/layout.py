@@ -15,7 +15,7 @@ from torch import Tensor
 class Layout:
     """Lengths, positions, examples and kinds of one pass over a batch.
 
-    A leading dimension of 1 stands for "the same in every row", so that what depends on positions alone is computed once.
+    A leading dimension of 1 stands for "the same in every row": what depends on positions alone is computed once.
     """
 
     positions: Int[Tensor, "#b t"]
@@ -25,7 +25,7 @@ class Layout:
     index: Int[Tensor, "#b t"]
     """Entry of the row's sequence: the slot of a cache that it is written to."""
     segments: Int[Tensor, "b t"]
-    """The example that the entry belongs to, numbered through the batch; -1 on padding. Attention never leaves an example."""
+    """The example of each entry, numbered through the batch; -1 on padding. Attention never leaves an example."""
     kinds: Int[Tensor, "b t"]
     """An opaque integer, the net that made the entry."""
     base: Int[Tensor, " b"]

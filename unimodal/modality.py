@@ -17,7 +17,7 @@ Embed = Callable[[Tensor], Tensor]
 class Processor(ABC):
     """Raw value -> arrays, on the CPU, without parameters.
 
-    Laws: every array of one call has the same first dimension (time, patches, tokens ...) or is one-dimensional of size 1;
+    Laws: every array of one call has the same first dimension (time, patches, tokens ...);
     `positions` is what the Prenet returns for these arrays; bad input is one `ValueError` that says what is wrong.
     """
 

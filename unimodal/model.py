@@ -6,7 +6,7 @@ b rows, t decoder entries, s encoder entries, d width, v vocabulary
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, cast, final
 
 import torch
 from jaxtyping import Float, Int
@@ -112,13 +112,21 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Unit variance in, unit variance out; norms at one. Parameters of a class of its own keep its constructor's values."""
+        """Unit variance in, unit variance out. Other parameters keep what their constructors gave them."""
         if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d):
             initialization.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
             if module.bias is not None:
                 initialization.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
             initialization.normal_(module.weight, std=module.embedding_dim**-0.5)
+
+    def prenet(self, net: str) -> Prenet:
+        """The pre-net of a name."""
+        return cast(Prenet, self.prenets[net])
+
+    def postnet(self, net: str) -> Postnet:
+        """The post-net of a name."""
+        return cast(Postnet, self.postnets[net])
 
     def embed_tokens(self, ids: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch d"]:
         """The token table, as every pre-net is lent it."""
@@ -130,7 +138,7 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         valid = sequences.layout.valid
         x = self.embedding.weight.new_zeros(*valid.shape, self.embedding.embedding_dim)
         for net, pieces in sequences.pieces.items():
-            embedded = self.prenets[net].embed(pieces.arrays, pieces.lengths, self.embed_tokens)
+            embedded = self.prenet(net).embed(pieces.arrays, pieces.lengths, self.embed_tokens)
             rows, entries, inside = pieces.places(embedded.shape[1])
             x = x.to(embedded.dtype).index_put((rows, entries), embedded[inside])
         return x
@@ -231,7 +239,7 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         return torch.cat([start, labels[:, :-1].masked_fill(labels[:, :-1] == IGNORED, self.vocabulary.pad)], 1)
 
     @torch.inference_mode()
-    def generate(
+    def generate(  # type: ignore[override]  # the keywords of transformers that have a meaning here
         self,
         input_ids: Int[Tensor, "b s"],
         attention_mask: Int[Tensor, "b s"] | None = None,
@@ -262,5 +270,5 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
     def get_input_embeddings(self) -> nn.Module:
         return self.embedding
 
-    def set_input_embeddings(self, value: nn.Embedding) -> None:
-        self.embedding = value
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.embedding = cast(nn.Embedding, value)

@@ -30,7 +30,8 @@ class PreNorm(Residual):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "b t d"], sublayer: Sublayer) -> Float[Tensor, "b t d"]:
-        return x + self.dropout(sublayer(self.norm(x)))
+        added: Tensor = x + self.dropout(sublayer(self.norm(x)))
+        return added
 
 
 @final

@@ -65,12 +65,12 @@ class Stack(nn.Module):
         run = _Pass(self, layout, cache, memories, keep_weights)
         run.layers.append(x)
         x, layout = self.plan.forward(x, layout, run)
-        return Hidden(embeds, tuple(run.layers), self.final_norm(self.dropout(x)), layout, run.weights())
+        return Hidden(embeds, tuple(run.layers), self.dropout(self.final_norm(x)), layout, run.weights())
 
 
 @final
 class _Pass:
-    """What a plan runs blocks with during one pass: patterns shared by all blocks, a view of the cache for each depth."""
+    """What a plan runs blocks with during one pass: patterns shared by all blocks, a cache's view for each depth."""
 
     def __init__(
         self, stack: Stack, layout: Layout, cache: Cache, memories: Mapping[str, Memory], keep_weights: bool

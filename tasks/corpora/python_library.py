@@ -47,6 +47,9 @@ class DocumentedFunctions(Corpus[DocumentedFunction]):
     def edition(self) -> str:
         return f"1 of Python {platform.python_version()}"
 
+    def wants(self, member: str) -> bool:
+        return False  # the files are on this machine already
+
     def prepare(self, unpacked: Path, folder: Path) -> None:
         functions = (function for file, source in _library_files() for function in documented_functions(file, source))
         write_lines(folder / "functions.jsonl", (vars(function) for function in functions))
@@ -83,6 +86,9 @@ class SourceFiles(Corpus[SourceFile]):
     @property
     def edition(self) -> str:
         return f"1 of Python {platform.python_version()}"
+
+    def wants(self, member: str) -> bool:
+        return False  # the files are on this machine already
 
     def prepare(self, unpacked: Path, folder: Path) -> None:
         write_lines(folder / "files.jsonl", ({"file": file, "source": source} for file, source in _library_files()))

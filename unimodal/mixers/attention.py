@@ -15,8 +15,8 @@ from unimodal.mixers import Mixer
 class Projected(Mixer):
     """The four projections that both attentions share; abstract.
 
-    `groups` key-value heads serve `heads` query heads (Ainslie et al. 2023, 2305.13245). `scale` multiplies the queries;
-    None is 1/sqrt(head_dim), T5 takes 1.
+    `groups` key-value heads serve `heads` query heads (Ainslie et al. 2023, 2305.13245). `scale` multiplies the
+    queries; None is 1/sqrt(head_dim), T5 takes 1.
     """
 
     def __init__(
@@ -47,8 +47,8 @@ class Projected(Mixer):
 
     def queries(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t h k"]:
         """Queries by head, scaled."""
-        q: Tensor = self.query(x)
-        return (q if self.scale == 1 else q * self.scale).unflatten(-1, (-1, self.head_dim))
+        q: Tensor = self.query(x).unflatten(-1, (-1, self.head_dim))
+        return q if self.scale == 1 else q * self.scale
 
     def keys_values(self, x: Float[Tensor, "b s d"]) -> tuple[Float[Tensor, "b s g k"], Float[Tensor, "b s g k"]]:
         """Keys and values by head."""

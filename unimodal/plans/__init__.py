@@ -1,7 +1,7 @@
 """Plans: which block runs when, for which entries."""
 
 from abc import ABC, abstractmethod
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -9,6 +9,7 @@ from torch import Tensor
 from unimodal.layout import Layout
 
 
+@runtime_checkable
 class Run(Protocol):
     """What a plan is given to run blocks with."""
 

@@ -1,4 +1,4 @@
-"""Two kinds of positions at once (SpeechT5's encoder: sinusoids on the input, clipped relative scores in the blocks)."""
+"""Two kinds of positions at once (SpeechT5's encoder: sinusoids on the input, clipped scores in the blocks)."""
 
 from collections.abc import Callable
 from typing import final

@@ -46,4 +46,5 @@ class Bucketed(BiasedPosition):
             longest=self.longest,
             bidirectional=self.bidirectional,
         )
-        return self.table(buckets).permute(0, 3, 1, 2)
+        biases: Tensor = self.table(buckets)
+        return biases.permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""Relative positions, clipped at a distance, scored against the query (Shaw et al. 2018, 1803.02155; as in SpeechT5)."""
+"""Relative positions, clipped at a distance, scored against the query (Shaw et al. 2018, 1803.02155; SpeechT5)."""
 
 from typing import final
 

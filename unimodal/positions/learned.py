@@ -23,4 +23,5 @@ class Learned(AddedPosition):
             raise ValueError(
                 f"longest: the model has {longest} learned positions, the input needs {int(positions.max()) + 1}"
             )
-        return x + self.table(positions + self.offset)
+        table: Tensor = self.table(positions + self.offset)
+        return x + table

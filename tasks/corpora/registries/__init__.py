@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -31,8 +32,8 @@ class Registry(ABC):
         """Bring the archive of this version into the empty `folder`; `workspace` may keep indices between calls."""
 
     @abstractmethod
-    def unpack(self, archive: Path, folder: Path) -> None:
-        """Write the archive's files below `folder`; raises ValueError for one that would leave it."""
+    def unpack(self, archive: Path, folder: Path, wanted: Callable[[str], bool]) -> None:
+        """Write the files whose names are wanted below `folder`; raises ValueError for one that would leave it."""
 
 
 @final

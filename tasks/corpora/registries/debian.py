@@ -2,6 +2,7 @@
 
 import subprocess
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import final
 
@@ -43,11 +44,11 @@ class Debian(Registry):
             raise CorpusUnavailable(f"{package} {version}: Debian did not give it ({problem})")
         return only_file(folder, package)
 
-    def unpack(self, archive: Path, folder: Path) -> None:
+    def unpack(self, archive: Path, folder: Path, wanted: Callable[[str], bool]) -> None:
         command = [require_client("dpkg-deb", archive.name), "--fsys-tarfile", str(archive)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             with tarfile.open(fileobj=process.stdout, mode="r|") as source:
-                write_members(tar_members(source), folder)
+                write_members(tar_members(source), folder, wanted)
 
 
 def _options(*settings: str) -> list[str]:

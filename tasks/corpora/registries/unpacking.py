@@ -3,7 +3,7 @@
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -26,10 +26,12 @@ def zip_members(source: zipfile.ZipFile) -> Iterator[tuple[str, int, IO[bytes]]]
                 yield entry.filename, entry.file_size, content
 
 
-def write_members(members: Iterable[tuple[str, int, IO[bytes]]], folder: Path) -> None:
-    """Write members below `folder`; raises ValueError for a name that leads out of it and for too large an archive."""
+def write_members(members: Iterable[tuple[str, int, IO[bytes]]], folder: Path, wanted: Callable[[str], bool]) -> None:
+    """Write the wanted members below `folder`; raises ValueError for a name that leads out and for too many bytes."""
     root, total = folder.resolve(), 0
     for name, size, content in members:
+        if not wanted(name):
+            continue
         target = (root / name).resolve()
         if not target.is_relative_to(root):
             raise ValueError(f"archive member {name!r} leads out of its folder")
