@@ -1,0 +1,69 @@
+"""Conversions: checkpoints of other projects, one file for each family, in both directions from one table of names."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyMap:
+    """Which tensor of theirs is which of ours: a bijection, so that one table serves both directions."""
+
+    ours: Mapping[str, str]
+    """Their name -> our name, of every tensor that both hold."""
+    copies: Mapping[str, str] = field(default_factory=dict)
+    """Their second names of a tensor -> its first name: read where a file has them (and then equal), never written."""
+    fresh: tuple[str, ...] = ()
+    """Our tensors that their files lack: left as the model initialised them."""
+
+
+class Conversion(ABC):
+    """One family of checkpoints.
+
+    Laws: the converted model gives their hidden states and logits; `from_unimodal(to_unimodal(file))` is the same file,
+    bit for bit; a tensor that is not understood is a ValueError, never left out in silence.
+    """
+
+    model_type: str
+    """The family's name in their `config.json`."""
+
+    @abstractmethod
+    def config(self, theirs: Mapping[str, Any]) -> dict[str, Any]:
+        """The spec of our model for their `config.json`."""
+
+    @abstractmethod
+    def keys(self, theirs: Mapping[str, Any]) -> KeyMap:
+        """The names of all tensors of a model with their `config.json`."""
+
+    def to_unimodal(self, state_dict: Mapping[str, Tensor], theirs: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Our state dict; no tensor is copied. Raises ValueError that names the first tensor which does not fit."""
+        keys = self.keys(theirs)
+        _match(state_dict, required=keys.ours, allowed=keys.copies)
+        for copy, first in keys.copies.items():
+            if copy in state_dict and not state_dict[copy].equal(state_dict[first]):
+                raise ValueError(f"{copy}: differs from {first}, though config.json says that they are one tensor")
+        return {ours: state_dict[name] for name, ours in keys.ours.items()}
+
+    def from_unimodal(self, state_dict: Mapping[str, Tensor], theirs: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Their state dict, each tensor once under its first name. Raises ValueError as `to_unimodal`."""
+        keys = self.keys(theirs)
+        _match(state_dict, required=keys.ours.values(), allowed=keys.fresh)
+        return {name: state_dict[ours] for name, ours in keys.ours.items()}
+
+
+def per_block(blocks: Mapping[str, str], depth: int, *, theirs: str, ours: str) -> dict[str, str]:
+    """The names of one block, repeated for each of `depth` blocks below the two stacks' lists of blocks."""
+    return {
+        f"{theirs}.{block}.{name}": f"{ours}.{block}.{own}" for block in range(depth) for name, own in blocks.items()
+    }
+
+
+def _match(state_dict: Mapping[str, Tensor], *, required: Any, allowed: Any) -> None:
+    required = set(required)
+    for name in sorted(required - state_dict.keys()):
+        raise ValueError(f"{name}: is missing from the checkpoint")
+    for name in sorted(state_dict.keys() - required - set(allowed)):
+        raise ValueError(f"{name}: the model that config.json describes has no such tensor")
