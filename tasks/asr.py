@@ -1,0 +1,63 @@
+"""Speech -> what was said."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import final
+
+from unimodal.codecs.text import TextCodec
+from unimodal.tasks import Baseline, Example, Task
+from unimodal.tasks.baselines import best_constant, constant
+from unimodal.tasks.clips import read_sounds, sound, transcribed
+from unimodal.tasks.files import refuse_prompt
+from unimodal.tasks.metrics.errors import CharacterErrorRate
+from unimodal.vocabulary import Vocabulary
+
+
+@final
+class SpeechRecognition(Task):
+    """Transcribes telephone prompts of one studio speaker a language; the sentences of the test are unseen.
+
+    Words are written as they are heard: lower case, figures as words, no punctuation.
+    """
+
+    reads = ("speech",)
+    writes = "text"
+    metric = CharacterErrorRate()
+
+    def __init__(
+        self,
+        *,
+        vocabulary: Vocabulary,
+        cache: Path | None = None,
+        name: str = "asr",
+        language: str = "en",
+        max_seconds: float = 8.0,
+        speeds: Sequence[float] = (1.0,),
+    ) -> None:
+        """`speeds` are those at which the training clips are heard, each one more example (speed perturbation)."""
+        self.name, self.language, self.max_seconds, self.speeds = name, language, max_seconds, tuple(speeds)
+        self._vocabulary, self._cache = vocabulary, cache
+
+    @cached_property
+    def codec(self) -> TextCodec:
+        return TextCodec(self._vocabulary)
+
+    def examples(self, split: str) -> list[Example]:
+        return [
+            Example(f"{clip.group}#{clip.key}@{speed:g}", {"speech": clip.speech, "speed": speed}, text)
+            for clip, text in transcribed(self.language, split, self._cache, self.max_seconds)
+            for speed in (self.speeds if split == "train" else (1.0,))
+        ]
+
+    def prompt(self, example: Example) -> list[tuple[str, object]]:
+        speed = example.inputs.get("speed", 1.0)
+        assert isinstance(speed, float)
+        return [("speech", sound(example.inputs["speech"]).at_speed(speed))]
+
+    def read(self, paths: Sequence[Path], prompt: str | None = None) -> list[Example]:
+        refuse_prompt(prompt, self.name)
+        return read_sounds(paths, self.max_seconds)
+
+    def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
+        return {"best constant": best_constant(train, self.metric), "nothing": constant("")}

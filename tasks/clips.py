@@ -1,0 +1,39 @@
+"""Recorded speech as tasks read it: clips stay on disk until a prompt or an answer is made of them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from unimodal.prenets.waveform import Waveform
+from unimodal.task import Example
+from unimodal.tasks.corpora.asterisk import Asterisk, Prompt
+from unimodal.tasks.corpora.recordings import SAMPLING_RATE, Recording
+from unimodal.tasks.files import check_file
+from unimodal.tasks.transcripts import spoken_form
+
+
+def transcribed(language: str, split: str, cache: Path | None, max_seconds: float) -> list[tuple[Prompt, str]]:
+    """Studio clips of a language up to a length, each with what is heard in it."""
+    clips = [clip for clip in Asterisk().examples(split, cache) if clip.language == language]
+    if not clips:
+        raise ValueError(f"language: there is no transcribed speech in {language!r}")
+    heard = ((clip, spoken_form(clip.text, language)) for clip in clips if clip.speech.seconds <= max_seconds)
+    return [(clip, text) for clip, text in heard if text]
+
+
+def sound(raw: object) -> Waveform:
+    """A clip of a corpus, or sound that is there already, as a Waveform."""
+    match raw:
+        case Recording():
+            return Waveform(torch.from_numpy(raw.samples()), SAMPLING_RATE, f"{raw.store}@{raw.start}")
+        case Waveform():
+            return raw
+    raise AssertionError(f"no sound: {type(raw).__name__}")
+
+
+def read_sounds(paths: Sequence[Path], max_seconds: float) -> list[Example]:
+    """One example a file, with its sound as the input `speech`."""
+    for path in paths:
+        check_file(path)
+    return [Example(str(path), {"speech": Waveform.read(path, max_seconds=max_seconds)}) for path in paths]

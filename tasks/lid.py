@@ -1,0 +1,93 @@
+"""Speech or text -> its language."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import final
+
+from unimodal.codecs.labels import LabelCodec
+from unimodal.tasks import Baseline, Example, Task
+from unimodal.tasks.baselines import majority
+from unimodal.tasks.clips import read_sounds, sound
+from unimodal.tasks.corpora.tuxpaint import TuxPaint
+from unimodal.tasks.files import read_texts, refuse_prompt
+from unimodal.tasks.metrics.match import ExactMatch
+from unimodal.vocabulary import Vocabulary
+
+SPOKEN = ["be", "bg", "ca", "da", "el", "en", "es", "fr", "nl", "ro", "ru"]
+WRITTEN = ["ca", "cs", "da", "de", "en", "es", "fi", "fr", "hu", "it", "nl", "pl", "pt", "ro", "sv", "tr"]
+
+
+@final
+class SpokenLanguage(Task):
+    """Names the language of a spoken caption, in two letters.
+
+    All languages of a stamp are on the same side of a split, so no test caption was heard in any language. The speakers
+    are not named, so a voice may be on both sides.
+    """
+
+    name = "lid"
+    reads = ("speech",)
+    writes = "text"
+    metric = ExactMatch()
+
+    def __init__(self, *, vocabulary: Vocabulary, cache: Path | None = None, max_seconds: float = 4.0) -> None:
+        self.max_seconds = max_seconds
+        self._vocabulary, self._cache = vocabulary, cache
+
+    @cached_property
+    def codec(self) -> LabelCodec:
+        return LabelCodec(self._vocabulary, names=SPOKEN)
+
+    def examples(self, split: str) -> list[Example]:
+        return [
+            Example(f"{stamp.group}#{stamp.key}@{language}", {"speech": clip}, language)
+            for stamp in TuxPaint().examples(split, self._cache)
+            for language, clip in sorted(stamp.speech.items())
+            if language in SPOKEN and clip.seconds <= self.max_seconds
+        ]
+
+    def prompt(self, example: Example) -> list[tuple[str, object]]:
+        return [("speech", sound(example.inputs["speech"]))]
+
+    def read(self, paths: Sequence[Path], prompt: str | None = None) -> list[Example]:
+        refuse_prompt(prompt, self.name)
+        return read_sounds(paths, self.max_seconds)
+
+    def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
+        return {"majority": majority(train)}
+
+
+@final
+class WrittenLanguage(Task):
+    """Names the language of a written caption, in two letters: sixteen languages in Latin script."""
+
+    name = "lid_text"
+    reads = ("text",)
+    writes = "text"
+    metric = ExactMatch()
+
+    def __init__(self, *, vocabulary: Vocabulary, cache: Path | None = None, max_words: int = 16) -> None:
+        self.max_words = max_words
+        self._vocabulary, self._cache = vocabulary, cache
+
+    @cached_property
+    def codec(self) -> LabelCodec:
+        return LabelCodec(self._vocabulary, names=WRITTEN)
+
+    def examples(self, split: str) -> list[Example]:
+        return [
+            Example(f"{stamp.group}#{stamp.key}@{language}", {"text": caption}, language)
+            for stamp in TuxPaint().examples(split, self._cache)
+            for language, caption in sorted(stamp.captions.items())
+            if language in WRITTEN and len(caption.split()) <= self.max_words
+        ]
+
+    def prompt(self, example: Example) -> list[tuple[str, object]]:
+        return [("text", example.inputs["text"])]
+
+    def read(self, paths: Sequence[Path], prompt: str | None = None) -> list[Example]:
+        return [Example(name, {"text": text.strip()}) for name, text in read_texts(paths, prompt).items()]
+
+    def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
+        return {"majority": majority(train)}

@@ -1,0 +1,96 @@
+"""Text -> speech, frame by frame."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from unimodal.prenets.spectrogram import VOICE
+from unimodal.prenets.waveform import Waveform
+from unimodal.tasks import Baseline, Example, Task
+from unimodal.tasks.clips import sound, transcribed
+from unimodal.tasks.files import read_texts
+from unimodal.tasks.metrics.mel_distance import MelDistance
+from unimodal.tasks.on_demand import OnDemand
+from unimodal.tasks.transcripts import spoken_form
+
+CONTOUR_POINTS = 40
+MOST_CLIPS = 150
+
+
+@final
+class SpeechSynthesis(Task):
+    """Says a sentence with the voice of the studio speaker; answers are Waveforms, written by the net `frames`."""
+
+    reads = ("text",)
+    writes = "frames"
+    metric = MelDistance()
+
+    def __init__(
+        self,
+        *,
+        cache: Path | None = None,
+        name: str = "tts",
+        language: str = "en",
+        max_seconds: float = 6.0,
+    ) -> None:
+        self.name, self.language, self.max_seconds = name, language, max_seconds
+        self._cache = cache
+
+    @property
+    def codec(self) -> None:
+        return None
+
+    def examples(self, split: str) -> Sequence[Example]:
+        clips = transcribed(self.language, split, self._cache, self.max_seconds)
+
+        def example(i: int) -> Example:
+            clip, text = clips[i]
+            return Example(f"{clip.group}#{clip.key}", {"text": text}, sound(clip.speech))
+
+        return OnDemand(example, length=len(clips))
+
+    def prompt(self, example: Example) -> list[tuple[str, object]]:
+        return [("text", example.inputs["text"])]
+
+    def read(self, paths: Sequence[Path], prompt: str | None = None) -> list[Example]:
+        texts = {name: spoken_form(text, self.language) for name, text in read_texts(paths, prompt).items()}
+        for name, text in texts.items():
+            if not text:
+                raise ValueError(f"{name}: holds no words to say")
+        return [Example(name, {"text": text}) for name, text in texts.items()]
+
+    def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
+        """Mean frames for as long as a text of that length takes: one frame all along, or one for each moment."""
+        clips = [train[i] for i in range(min(len(train), MOST_CLIPS))]
+        letters = np.array([[1.0, _num_letters(clip)] for clip in clips])
+        mels = [_mel(clip.answer) for clip in clips]
+        slope, *_ = np.linalg.lstsq(letters, np.array([float(mel.shape[0]) for mel in mels]), rcond=None)
+        mean = torch.cat(mels).mean(0)
+        contour = torch.stack([_stretched(mel, CONTOUR_POINTS) for mel in mels]).mean(0)
+
+        def length(example: Example) -> int:
+            return max(1, round(float(slope[0] + slope[1] * _num_letters(example))))
+
+        return {
+            "mean frame": lambda example: mean.expand(length(example), -1),
+            "mean contour": lambda example: _stretched(contour, length(example)),
+        }
+
+
+def _num_letters(example: Example) -> int:
+    return len(str(example.inputs["text"]))
+
+
+def _mel(answer: object) -> Float[Tensor, "t f"]:
+    assert isinstance(answer, Waveform)
+    return VOICE(answer.samples)
+
+
+def _stretched(mel: Float[Tensor, "t f"], length: int) -> Float[Tensor, "length f"]:
+    """The same contour over another number of frames."""
+    return torch.nn.functional.interpolate(mel.T[None], size=length, mode="linear", align_corners=False)[0].T
