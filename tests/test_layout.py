@@ -10,7 +10,6 @@ import os
 import sys
 import tomllib
 from collections.abc import Iterator
-from enum import Enum
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -132,17 +131,34 @@ def house_classes() -> Iterator[type]:
                 yield value
 
 
-def test_a_class_is_abstract_or_final() -> None:
-    """Enumerations are final by themselves, a protocol is abstract, errors may form families."""
-    open_classes = [
+def is_abstract(found: type) -> bool:
+    return inspect.isabstract(found) or bool(vars(found).get("_is_protocol", False))
+
+
+def house_bases(found: type) -> list[type]:
+    return [base for base in found.__mro__[1:] if base.__module__.partition(".")[0] == "unimodal"]
+
+
+def test_a_class_that_answers_to_a_contract_is_final() -> None:
+    open_answers = [
         f"{found.__module__}.{found.__qualname__}"
         for found in house_classes()
-        if not inspect.isabstract(found)
-        and not issubclass(found, Enum | BaseException)
+        if not is_abstract(found)
+        and any(map(is_abstract, house_bases(found)))
         and not vars(found).get("__final__", False)
-        and not vars(found).get("_is_protocol", False)
     ]
-    assert open_classes == []
+    assert open_answers == []
+
+
+def test_nothing_inherits_an_implementation() -> None:
+    """A class is wrapped, not overridden; only errors form families."""
+    heirs = [
+        f"{found.__module__}.{found.__qualname__} inherits {base.__qualname__}"
+        for found in house_classes()
+        for base in house_bases(found)
+        if not is_abstract(base) and not issubclass(found, BaseException)
+    ]
+    assert heirs == []
 
 
 def constructors() -> Iterator[tuple[Path, ast.FunctionDef]]:

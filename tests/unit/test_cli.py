@@ -144,3 +144,13 @@ def test_systems_list_is_one_json_list() -> None:
     keys = ["slug", "title", "family", "lossless", "state", "measured", "config", "decoding"]
     assert found.returncode == 0 and len(rows) == 97
     assert all(list(row) == keys for row in rows)
+
+
+def test_tasks_says_what_each_task_reads_and_writes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["tasks", "--json"]) == 0
+    rows = {row.pop("task"): row for row in json.loads(capsys.readouterr().out)}
+    assert set(rows) == {path.stem for path in (ROOT / "configs" / "tasks").glob("*.yaml")}
+    assert (rows["asr"]["reads"], rows["asr"]["writes"]) == (["speech"], "text")
+    assert all(row["reads"] and row["writes"] and row["what"].endswith(".") for row in rows.values())
+    assert cli.main(["tasks"]) == 0
+    assert any(line.startswith("asr ") and "speech -> text: " in line for line in capsys.readouterr().out.splitlines())
