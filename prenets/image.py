@@ -41,15 +41,15 @@ class ImageProcessor(Processor):
 
 @final
 class ImagePrenet(Prenet):
-    """Patches through a small convolutional stem, plus learned rows and columns: an entry a patch.
+    """Patches through two linear layers, plus learned rows and columns: an entry a patch.
 
-    After the vision transformer (Dosovitskiy et al. 2021, arXiv:2010.11929), with a stem that learns from few pictures.
+    After the vision transformer (Dosovitskiy et al. 2021, arXiv:2010.11929), with a stem that learns faster.
     `num_rows` and `num_columns` are the most that a processor may cut.
     """
 
-    def __init__(self, dim: int, *, patch: int = 8, width: int = 32, num_rows: int = 32, num_columns: int = 64):
+    def __init__(self, dim: int, *, patch: int = 8, hidden: int = 256, num_rows: int = 32, num_columns: int = 64):
         super().__init__()
-        self.stem = PatchStem(dim, patch=patch, channels=3, width=width)
+        self.stem = PatchStem(dim, num_values=3 * patch * patch, hidden=hidden)
         self.places = Places(dim, sizes={"rows": num_rows, "columns": num_columns})
         self.norm = nn.LayerNorm(dim)
 

@@ -75,9 +75,9 @@ class VideoProcessor(Processor):
 
 @final
 class VideoPrenet(Prenet):
-    """Tubelets through a small convolutional stem, plus learned times, rows and columns: an entry a tubelet.
+    """Tubelets through two linear layers, plus learned times, rows and columns: an entry a tubelet.
 
-    Tubelets are those of ViViT (Arnab et al. 2021, arXiv:2103.15691); the stem reads the frames of one as channels.
+    Tubelets are those of ViViT (Arnab et al. 2021, arXiv:2103.15691).
     """
 
     def __init__(
@@ -86,13 +86,13 @@ class VideoPrenet(Prenet):
         *,
         depth: int = 2,
         patch: int = 16,
-        width: int = 32,
+        hidden: int = 256,
         num_times: int = 64,
         num_rows: int = 32,
         num_columns: int = 32,
     ):
         super().__init__()
-        self.stem = PatchStem(dim, patch=patch, channels=3 * depth, width=width)
+        self.stem = PatchStem(dim, num_values=depth * 3 * patch * patch, hidden=hidden)
         self.places = Places(dim, sizes={"times": num_times, "rows": num_rows, "columns": num_columns})
         self.norm = nn.LayerNorm(dim)
 

@@ -72,12 +72,12 @@ NETS = {
     ),
     "image": lambda v: Net(
         ImageProcessor(resizing=Area(pixels=4096, longest=128), patch=8, stride=6),
-        partial(ImagePrenet, width=4),
+        partial(ImagePrenet, hidden=8),
         lambda size: torch.rand(3, 5 + size, 3 + 4 * size),
     ),
     "video": lambda v: Net(
         VideoProcessor(resizing=Boxed(height=16, width=24), num_frames=9, depth=2, patch=8),
-        partial(VideoPrenet, depth=2, patch=8, width=4),
+        partial(VideoPrenet, depth=2, patch=8, hidden=8),
         lambda size: torch.rand(size, 3, 20, 30),
     ),
 }
