@@ -13,13 +13,15 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 DEAD = -1
+NEVER = torch.iinfo(torch.long).max
 
 
 class Grammar(ABC):
     """A set of token sequences, read one token at a time with a state that is an integer.
 
     Laws: `step` leads to `DEAD` exactly for tokens that are not `allowed`; `DEAD` allows nothing and stays dead;
-    from every other state some sequence leads to a final state, so a decoder that takes allowed tokens is never stuck.
+    from every other state some sequence leads to a final state, so a decoder that takes allowed tokens is never stuck,
+    and one that takes those allowed `within` its last n tokens has come to a final state when they are used up.
     """
 
     @abstractmethod
@@ -27,8 +29,8 @@ class Grammar(ABC):
         """The state before the first token."""
 
     @abstractmethod
-    def allowed(self, state: Int[Tensor, "*b"]) -> Bool[Tensor, "*b v"]:
-        """The tokens that may come next."""
+    def allowed(self, state: Int[Tensor, "*b"], within: Int[Tensor, "*b"] | None = None) -> Bool[Tensor, "*b v"]:
+        """The tokens that may come next; with `within`, those that begin a way to a final state of so many tokens."""
 
     @abstractmethod
     def step(self, state: Int[Tensor, "*b"], token: Int[Tensor, "*b"]) -> Int[Tensor, "*b"]:
@@ -37,6 +39,10 @@ class Grammar(ABC):
     @abstractmethod
     def final(self, state: Int[Tensor, "*b"]) -> Bool[Tensor, "*b"]:
         """Whether the tokens so far are a whole sequence of the language."""
+
+    @abstractmethod
+    def distance(self, state: Int[Tensor, "*b"]) -> Int[Tensor, "*b"]:
+        """The fewest tokens that lead to a final state; `NEVER` from `DEAD`."""
 
     def accepts(self, tokens: Sequence[int]) -> bool:
         """Whether a sequence, its end token included, belongs to the language."""
@@ -189,6 +195,7 @@ class Automaton(Grammar):
         self._table = torch.cat([table, table.new_full((1, table.shape[1]), DEAD)])
         self._classes = classes
         self._finals = torch.cat([finals, finals.new_zeros(1)])
+        self._distances = _distances(self._table, self._finals)
 
     @classmethod
     def compile(cls, expression: Expression, size: int, end: int, *, most_states: int = 50_000) -> "Automaton":
@@ -210,9 +217,11 @@ class Automaton(Grammar):
     def start(self, rows: int, device: torch.device | None = None) -> Int[Tensor, " b"]:
         return torch.zeros(rows, dtype=torch.long, device=device)
 
-    def allowed(self, state: Int[Tensor, "*b"]) -> Bool[Tensor, "*b v"]:
+    def allowed(self, state: Int[Tensor, "*b"], within: Int[Tensor, "*b"] | None = None) -> Bool[Tensor, "*b v"]:
         self._follow(state.device)
-        return (self._table[state] != DEAD)[..., self._classes]
+        following = self._table[state]
+        live = following != DEAD if within is None else self._distances[following] < within[..., None]
+        return live[..., self._classes]
 
     def step(self, state: Int[Tensor, "*b"], token: Int[Tensor, "*b"]) -> Int[Tensor, "*b"]:
         self._follow(state.device)
@@ -222,11 +231,28 @@ class Automaton(Grammar):
         self._follow(state.device)
         return self._finals[state]
 
+    def distance(self, state: Int[Tensor, "*b"]) -> Int[Tensor, "*b"]:
+        self._follow(state.device)
+        return self._distances[state]
+
     def _follow(self, device: torch.device) -> None:
         """Moves the table to where it is used; once, as a decoder stays on its device."""
         if self._table.device != device:
             self._table, self._classes = self._table.to(device), self._classes.to(device)
-            self._finals = self._finals.to(device)
+            self._finals, self._distances = self._finals.to(device), self._distances.to(device)
+
+
+def _distances(table: Int[Tensor, "s c"], finals: Bool[Tensor, " s"]) -> Int[Tensor, " s"]:
+    """The fewest tokens from each state to a final one."""
+    distances = torch.where(finals, 0, NEVER)
+    reached, steps = finals, 0
+    while True:
+        steps += 1
+        new = reached[table].any(1) & (distances == NEVER)
+        if not new.any():
+            return distances
+        distances = torch.where(new, steps, distances)
+        reached = reached | new
 
 
 def _classes(sets: list[frozenset[int]], size: int) -> tuple[Int[Tensor, " v"], list[list[int]]]:

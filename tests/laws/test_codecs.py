@@ -22,7 +22,7 @@ from unimodal.codecs.labels import LabelCodec
 from unimodal.codecs.numbers import NumberCodec
 from unimodal.codecs.text import TextCodec
 from unimodal.codecs.units import UnitCodec
-from unimodal.grammar import DEAD
+from unimodal.grammar import DEAD, NEVER
 
 law = settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
 NAMES = ["cat", "car", "cat food", "a dog", "élan"]
@@ -209,6 +209,26 @@ def test_a_step_is_dead_exactly_where_it_is_not_allowed(vocabulary, case, data):
     assert not grammar.final(dead).any()
     shaped = grammar.start(6).reshape(2, 3)
     assert grammar.allowed(shaped).shape == (2, 3, len(every))
+
+
+@every_codec
+@pytest.mark.parametrize("room", [0, 1, 5])
+def test_within_a_limit_the_shortest_way_to_the_end_stays_open(vocabulary, case, room):
+    """What is allowed within n tokens leads to states whose shortest way to the end fits into the n - 1 that follow."""
+    grammar, every, rows = made(case, vocabulary).grammar(), torch.arange(len(vocabulary.space)), 8
+    state = grammar.start(rows)
+    left = grammar.distance(state) + room
+    while not grammar.final(state).all():
+        allowed, running = grammar.allowed(state, left), ~grammar.final(state)
+        following = grammar.step(state[:, None].expand(rows, len(every)), every.expand(rows, -1))
+        assert torch.equal(allowed, (following != DEAD) & (grammar.distance(following) < left[:, None]))
+        assert allowed[running].any(-1).all()
+        assert (grammar.distance(following).min(-1).values[running] == grammar.distance(state)[running] - 1).all()
+        token = torch.multinomial(allowed.float() + ~running[:, None], 1)[:, 0]
+        state, left = torch.where(running, grammar.step(state, token), state), left - 1
+        assert (left >= 0).all()
+    assert not grammar.allowed(torch.tensor([DEAD]), torch.tensor([9])).any()
+    assert grammar.distance(torch.tensor([DEAD])).item() == NEVER
 
 
 def test_objects_without_tokens_are_named(vocabulary):

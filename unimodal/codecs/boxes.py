@@ -12,7 +12,7 @@ from torch import Tensor
 
 from unimodal.codecs import Codec, before_end
 from unimodal.codecs.bins import bin_of, centre
-from unimodal.grammar import DEAD, Grammar
+from unimodal.grammar import DEAD, NEVER, Grammar
 from unimodal.vocabulary import Vocabulary
 
 Box = tuple[float, float, float, float]
@@ -62,12 +62,13 @@ class OrderedCorners(Grammar):
     def start(self, rows: int, device: torch.device | None = None) -> Int[Tensor, " b"]:
         return torch.zeros(rows, dtype=torch.long, device=device)
 
-    def allowed(self, state: Int[Tensor, "*b"]) -> Bool[Tensor, "*b v"]:
+    def allowed(self, state: Int[Tensor, "*b"], within: Int[Tensor, "*b"] | None = None) -> Bool[Tensor, "*b v"]:
         slot, least, _ = self._unpack(state)
         tokens = torch.arange(self._size, device=state.device)
         in_range = (tokens >= self._ids.start + least[..., None]) & (tokens < self._ids.stop)
         reads_bin = (state >= 0) & (slot < _NUM_SLOTS)
-        return (in_range & reads_bin[..., None]) | ((tokens == self._end) & (slot == _NUM_SLOTS)[..., None])
+        allowed = (in_range & reads_bin[..., None]) | ((tokens == self._end) & (slot == _NUM_SLOTS)[..., None])
+        return allowed if within is None else allowed & (self.distance(state) <= within)[..., None]
 
     def step(self, state: Int[Tensor, "*b"], token: Int[Tensor, "*b"]) -> Int[Tensor, "*b"]:
         slot, least, following = self._unpack(state)
@@ -82,6 +83,9 @@ class OrderedCorners(Grammar):
 
     def final(self, state: Int[Tensor, "*b"]) -> Bool[Tensor, "*b"]:
         return self._unpack(state)[0] == _NUM_SLOTS + 1
+
+    def distance(self, state: Int[Tensor, "*b"]) -> Int[Tensor, "*b"]:
+        return torch.where(state == DEAD, NEVER, _NUM_SLOTS + 1 - self._unpack(state)[0])
 
     def _unpack(self, state: Int[Tensor, "*b"]) -> tuple[Int[Tensor, "*b"], Int[Tensor, "*b"], Int[Tensor, "*b"]]:
         bins = len(self._ids)
