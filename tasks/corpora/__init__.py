@@ -30,6 +30,11 @@ class Corpus(ABC, Generic[Example]):
 
     @property
     @abstractmethod
+    def title(self) -> str:
+        """What it is, for people."""
+
+    @property
+    @abstractmethod
     def edition(self) -> str:
         """Part of the cache folder's name: changes when `prepare` writes something else from the same archives."""
 

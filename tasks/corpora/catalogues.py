@@ -64,6 +64,10 @@ class Catalogues(Corpus[SentencePair]):
         self.language = language
 
     @property
+    def title(self) -> str:
+        return f"sentences of programs, English and {self.language}"
+
+    @property
     def edition(self) -> str:
         return "2"
 
@@ -85,7 +89,7 @@ class Catalogues(Corpus[SentencePair]):
                 if source is None or target is None or source == target or _words(source) in seen:
                     continue
                 seen.add(_words(source))
-                yield SentencePair(path.stem, self.language, source, target)
+                yield SentencePair(path.stem.partition("-")[0], self.language, source, target)
 
     def group(self, example: SentencePair) -> str:
         return _words(example.source)

@@ -35,7 +35,7 @@ def fetch_all(corpora: Iterable[Corpus[Any]], cache: Path | None = None) -> tupl
         try:
             corpus.fetch(cache)
         except CorpusUnavailable as problem:
-            missing.append(f"{corpus.name} is left out: {problem}")
+            missing.append(f"{corpus.title} are left out: {problem}")
         else:
             available.append(corpus)
     return available, missing

@@ -45,6 +45,10 @@ class Mnist(Corpus[Digit]):
     )
 
     @property
+    def title(self) -> str:
+        return "handwritten digits"
+
+    @property
     def edition(self) -> str:
         return "1"
 

@@ -44,6 +44,10 @@ class DocumentedFunctions(Corpus[DocumentedFunction]):
     archives = ()
 
     @property
+    def title(self) -> str:
+        return "documented functions of Python's library"
+
+    @property
     def edition(self) -> str:
         return f"1 of Python {platform.python_version()}"
 
@@ -82,6 +86,10 @@ class SourceFiles(Corpus[SourceFile]):
     name = "python_files"
     licence = "PSF-2.0"
     archives = ()
+
+    @property
+    def title(self) -> str:
+        return "files of Python's library"
 
     @property
     def edition(self) -> str:

@@ -63,6 +63,10 @@ class Tables(Corpus[Table]):
     )
 
     @property
+    def title(self) -> str:
+        return "tables of R packages"
+
+    @property
     def edition(self) -> str:
         return "2"
 

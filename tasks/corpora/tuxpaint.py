@@ -67,6 +67,10 @@ class TuxPaint(Corpus[Stamp]):
         self.spoken = tuple(spoken)
 
     @property
+    def title(self) -> str:
+        return "stamps with captions"
+
+    @property
     def edition(self) -> str:
         return f"2 {' '.join(sorted(self.spoken))}"
 

@@ -1,0 +1,88 @@
+"""The real corpora: these run where the cache holds them and are skipped elsewhere."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from unimodal.tasks.corpora import SPLITS, Corpus
+from unimodal.tasks.corpora.asterisk import Asterisk
+from unimodal.tasks.corpora.catalogues import Catalogues
+from unimodal.tasks.corpora.collection import all_corpora
+from unimodal.tasks.corpora.mnist import Mnist
+from unimodal.tasks.corpora.tables import Tables
+from unimodal.tasks.corpora.tuxpaint import TuxPaint
+
+
+def cached(corpus: Corpus[Any]) -> Corpus[Any]:
+    if not corpus.is_cached():
+        pytest.skip(f"{corpus.name} is not in the cache: `python -m unimodal.tasks.corpora` fetches it")
+    return corpus
+
+
+@pytest.mark.parametrize("corpus", all_corpora(), ids=lambda corpus: corpus.title)
+def test_splits_are_disjoint_and_large_enough(corpus: Corpus[Any]) -> None:
+    parts = {split: cached(corpus).examples(split) for split in SPLITS}
+    groups = {split: {corpus.group(example) for example in part} for split, part in parts.items()}
+    assert sum(map(len, groups.values())) == len(set().union(*groups.values()))
+    assert min(len(part) for part in parts.values()) >= 40 and len(parts["test"]) >= 50
+    for example in parts["test"][:20]:
+        assert all(isinstance(text, str) for text in corpus.texts(example))
+
+
+def test_asterisk_says_the_same_in_both_languages() -> None:
+    prompts = [prompt for split in SPLITS for prompt in cached(Asterisk()).examples(split)]
+    by_key = Counter(prompt.key for prompt in prompts)
+    assert sum(count == 2 for count in by_key.values()) > 450
+    seconds = {
+        language: sum(p.speech.seconds for p in prompts if p.language == language) / 60 for language in ("en", "fr")
+    }
+    assert 20 < seconds["en"] < 30 and 20 < seconds["fr"] < 30  # minutes: the rate and the decoder are right
+    activated = next(prompt for prompt in prompts if prompt.key == "activated" and prompt.language == "en")
+    samples = activated.speech.samples()
+    assert activated.text == "Activated." and samples.dtype == np.float32 and 0.05 < np.abs(samples).max() <= 1
+
+
+def test_no_sentence_of_the_test_was_heard_in_training() -> None:
+    prompts = {split: {(p.language, p.text.lower()) for p in cached(Asterisk()).examples(split)} for split in SPLITS}
+    assert not prompts["train"] & prompts["test"]
+    stamps = {
+        split: {text.lower() for stamp in cached(TuxPaint()).examples(split) for text in stamp.captions.values()}
+        for split in ("train", "test")
+    }
+    english = {stamp.captions["en"].lower() for stamp in TuxPaint().examples("test")}
+    assert not english & stamps["train"]
+
+
+def test_a_sentence_is_on_the_same_side_in_every_language() -> None:
+    french, german = cached(Catalogues("fr")), Catalogues("de")
+    test = {pair.source for pair in french.examples("test")}
+    assert not test & {pair.source for pair in german.examples("train")}
+    assert len(test & {pair.source for pair in german.examples("test")}) > 1_000
+
+
+def test_stamps_have_pictures_captions_and_speech() -> None:
+    stamps = [stamp for split in SPLITS for stamp in cached(TuxPaint()).examples(split)]
+    assert len(stamps) == 950
+    assert Counter(language for stamp in stamps for language in stamp.speech)["fr"] > 800
+    for stamp in stamps[::50]:
+        image = stamp.image()
+        assert image.dtype == np.float32 and max(image.shape) <= 256 and 0 <= image.min() < image.max() <= 1
+        assert stamp.captions["en"] and stamp.speech.keys() <= stamp.captions.keys()
+        assert all(np.abs(clip.samples()).max() > 0.01 for clip in stamp.speech.values())
+
+
+def test_digits_are_ink_on_paper() -> None:
+    digits = cached(Mnist()).examples("test")
+    assert len(digits) > 1_000 and {digit.label for digit in digits} == set(range(10))
+    corners = np.stack([digit.image[:2, :2] for digit in digits])
+    assert corners.max() == 0 and max(digit.image.max() for digit in digits) == 1
+
+
+def test_tables_open_as_their_records_say() -> None:
+    tables = cached(Tables()).examples("validation")
+    for table in tables[::10]:
+        frame = table.frame()
+        assert tuple(frame.columns) == table.columns and len(frame) == table.num_rows
+    assert sum(bool(table.description) for table in tables) > len(tables) / 2
