@@ -1,6 +1,7 @@
 """Norms: nn.LayerNorm and nn.RMSNorm of torch, under one contract."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import final
 
 import torch
@@ -52,3 +53,17 @@ class NoNorm(Norm):
 
     def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         return x
+
+
+@final
+class Dropped(Norm):
+    """Another norm with dropout behind it: the two ends of a stack."""
+
+    def __init__(self, dim: int, *, norm: Callable[[int], Norm], rate: float) -> None:
+        super().__init__()
+        self.norm = norm(dim)
+        self.dropout = nn.Dropout(rate)
+
+    def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+        dropped: Tensor = self.dropout(self.norm(x))
+        return dropped

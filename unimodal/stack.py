@@ -37,7 +37,6 @@ class Stack(nn.Module):
         plan: Plan,
         input_norm: Callable[[int], Norm],
         final_norm: Callable[[int], Norm],
-        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.mask = mask
@@ -45,7 +44,6 @@ class Stack(nn.Module):
         self.position = position(dim)
         self.memory_mask, self.memory_position = Full(), NoPosition(dim)  # a memory is read whole, wherever one stands
         self.input_norm = input_norm(dim)
-        self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList([block(dim) for _ in range(depth)])
         self.final_norm = final_norm(dim)
         self.gradient_checkpointing = False  # transformers sets this and the function below
@@ -61,11 +59,11 @@ class Stack(nn.Module):
         keep_weights: bool = False,
     ) -> Hidden:
         """All intermediates of one pass."""
-        x = self.dropout(self.input_norm(self.position.add(embeds, layout.positions)))
+        x = self.input_norm(self.position.add(embeds, layout.positions))
         run = _Pass(self, layout, cache, memories, keep_weights)
         run.layers.append(x)
         x, layout = self.plan.forward(x, layout, run)
-        return Hidden(embeds, tuple(run.layers), self.dropout(self.final_norm(x)), layout, run.weights())
+        return Hidden(embeds, tuple(run.layers), self.final_norm(x), layout, run.weights())
 
 
 @final

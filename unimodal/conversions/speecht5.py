@@ -32,7 +32,7 @@ _DECODER_BLOCK = (
     | _affine({"encoder_attn_layer_norm": "read_residuals.encoder.norm"})
     | _FEEDFORWARD
 )
-_ENCODER = _affine({"layer_norm": "input_norm"}) | {"embed_positions.pe_k.weight": "position.table.weight"}
+_ENCODER = _affine({"layer_norm": "input_norm.norm"}) | {"embed_positions.pe_k.weight": "position.table.weight"}
 
 
 @final
@@ -74,6 +74,7 @@ def _stack(theirs: Mapping[str, Any], stack: str) -> dict[str, Any]:
     dim, heads, dropout = theirs["hidden_size"], theirs[f"{stack}_attention_heads"], float(theirs["hidden_dropout"])
     attention = {"heads": heads, "dropout": float(theirs["attention_dropout"])}
     norm = {"class": "unimodal.norms.LayerNorm", "epsilon": theirs["layer_norm_eps"]}
+    dropped = {"class": "unimodal.norms.Dropped", "norm": norm, "rate": dropout}
     clipped = {
         "class": "unimodal.positions.clipped.Clipped",
         "head_dim": dim // heads,
@@ -92,9 +93,8 @@ def _stack(theirs: Mapping[str, Any], stack: str) -> dict[str, Any]:
         "mask": "unimodal.masks.causal.Causal" if decoder else "unimodal.masks.full.Full",
         "position": "unimodal.positions.none.NoPosition" if decoder else clipped,
         "plan": "unimodal.plans.sequential.Sequential",
-        "input_norm": "unimodal.norms.NoNorm" if decoder else norm,
+        "input_norm": "unimodal.norms.NoNorm" if decoder else dropped,
         "final_norm": "unimodal.norms.NoNorm",
-        "dropout": 0.0 if decoder else dropout,
         "block": {
             "class": "unimodal.block.Block",
             "mixer": {"class": "unimodal.mixers.attention.SelfAttention", **attention},

@@ -1,4 +1,4 @@
-"""T5 and FLAN-T5: pre-norm, bucketed relative positions, unscaled queries, no biases (Raffel et al. 2020, 1910.10683)."""
+"""T5 and FLAN-T5: pre-norm, relative positions in buckets, unscaled queries (Raffel et al. 2020, 1910.10683)."""
 
 from collections.abc import Mapping
 from typing import Any, final
@@ -13,7 +13,7 @@ _ACTIVATIONS = {
 }
 _STACK = {
     "block.0.layer.0.SelfAttention.relative_attention_bias.weight": "position.table.weight",
-    "final_layer_norm.weight": "final_norm.weight",
+    "final_layer_norm.weight": "final_norm.norm.weight",
 }
 _MIXER = {
     "layer.0.layer_norm.weight": "mixer_residual.norm.weight",
@@ -136,9 +136,8 @@ def _stack(theirs: Mapping[str, Any], depth: int, *, decoder: bool) -> dict[str,
             "bidirectional": not decoder,
         },
         "plan": "unimodal.plans.sequential.Sequential",
-        "input_norm": "unimodal.norms.NoNorm",
-        "final_norm": norm,
-        "dropout": dropout,
+        "input_norm": {"class": "unimodal.norms.Dropped", "norm": "unimodal.norms.NoNorm", "rate": dropout},
+        "final_norm": {"class": "unimodal.norms.Dropped", "norm": norm, "rate": dropout},
         "block": {
             "class": "unimodal.block.Block",
             "mixer": {"class": "unimodal.mixers.attention.SelfAttention", **attention},
