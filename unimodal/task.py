@@ -30,6 +30,10 @@ Baseline = Callable[[Example], object]
 """Example -> an answer that needs no model."""
 
 
+class TaskUnavailable(RuntimeError):
+    """A task's data cannot be had here: the message is one line that says what is missing. Others can go on without it."""
+
+
 class Metric(ABC):
     """Predictions and references -> one number."""
 

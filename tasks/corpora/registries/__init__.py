@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from unimodal.task import TaskUnavailable
+
 TIMEOUT_SECONDS = 900
 
 
-class CorpusUnavailable(RuntimeError):
+class CorpusUnavailable(TaskUnavailable):
     """A corpus cannot be had here: its message is one line that says what is missing."""
 
 
