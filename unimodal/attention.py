@@ -38,6 +38,8 @@ def attend(
     keys: Float[Tensor, "b s g k"],
     values: Float[Tensor, "b s g k"],
     bias: Float[Tensor, "#b #h #t s"] | None,
+    *,
+    dropout: float = 0.0,
 ) -> tuple[Float[Tensor, "b t h k"], Float[Tensor, "b t h"]]:
     """Attention of scaled queries over one part, with the logarithm of its summed weights.
 
@@ -45,10 +47,8 @@ def attend(
     """
     keys, values = (_widen(x, q.shape[2]) for x in (keys, values))
     scores = torch.einsum("bthk,bshk->bhts", q, keys)
-    if bias is not None:
-        scores = scores + bias
-    lse = scores.logsumexp(-1)
-    weights = (scores - lse.masked_fill(lse == -math.inf, 0)[..., None]).exp()
+    weights, lse = _normalised(scores if bias is None else scores + bias)
+    weights = functional.dropout(weights, dropout, training=dropout > 0)
     return torch.einsum("bhts,bshk->bthk", weights, values), lse.transpose(1, 2)
 
 
@@ -56,10 +56,15 @@ def merge(
     parts: Sequence[tuple[Float[Tensor, "b t h k"], Float[Tensor, "b t h"]]],
 ) -> Float[Tensor, "b t h k"]:
     """The attention over all parts together, from each part's own: exact, in any order."""
-    lse = torch.stack([part_lse for _, part_lse in parts])
-    total = lse.logsumexp(0)
-    weights = (lse - total.masked_fill(total == -math.inf, 0)).exp()
-    return (torch.stack([out for out, _ in parts]) * weights[..., None]).sum(0)
+    weights, _ = _normalised(torch.stack([lse for _, lse in parts], -1))
+    return (torch.stack([out for out, _ in parts], -1) * weights[..., None, :]).sum(-1)
+
+
+def _normalised(scores: Float[Tensor, "*batch s"]) -> tuple[Float[Tensor, "*batch s"], Float[Tensor, "*batch"]]:
+    """The softmax and its logarithmic total; nothing but -inf gives (0, -inf) and, unlike torch's, finite gradients."""
+    nothing = (scores == -math.inf).all(-1)
+    lse = scores.masked_fill(nothing[..., None], 0).logsumexp(-1)
+    return (scores - lse[..., None]).exp(), lse.masked_fill(nothing, -math.inf)
 
 
 @final
@@ -114,12 +119,13 @@ def attention(
         return torch.zeros_like(q)
     biases = [pattern.bias(q, part) for part in parts]
     gathered = [_gather(part, pattern) for part in parts]
-    found = [attend(q, keys, values, bias) for (keys, values), bias in zip(gathered, biases, strict=True)]
     if pattern.keep_weights:
         scores = [torch.einsum("bthk,bshk->bhts", q, _widen(keys, q.shape[2])) for keys, _ in gathered]
         seen = [score if bias is None else score + bias for score, bias in zip(scores, biases, strict=True)]
-        pattern.weights.append(torch.cat(seen, -1).softmax(-1))
-    return merge(found)
+        pattern.weights.append(_normalised(torch.cat(seen, -1))[0])
+    return merge(
+        [attend(q, keys, values, bias, dropout=dropout) for (keys, values), bias in zip(gathered, biases, strict=True)]
+    )
 
 
 def _fused(q: Tensor, part: Part, pattern: Pattern, dropout: float) -> Tensor:

@@ -57,8 +57,8 @@ class Block(nn.Module):
         x = self.mixer_residual(x, lambda inner: self.mixer(inner, layout, patterns["self"], cache))
         for name, mixer in self.reads.items():
             x = self.read_residuals[name](x, _reader(mixer, layout, patterns[name], cache, memories[name]))
-        x = self.feedforward_residual(x, self.feedforward)
-        return x
+        out: Tensor = self.feedforward_residual(x, self.feedforward)
+        return out
 
 
 def _reader(

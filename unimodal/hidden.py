@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import final
 
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -46,6 +45,9 @@ class Memory:
         self.layout = layout
         self.row_of = row_of
         """The memory row that each decoder row reads; None: its own."""
+        positions = layout.positions
+        self.positions: Tensor = positions if row_of is None or positions.shape[0] == 1 else positions[row_of]
+        """Of the entries that each decoder row reads."""
         self._view: tuple[Layout, Tensor | None] | None = None
 
     @property
@@ -64,11 +66,12 @@ class Memory:
         return self._view[1]
 
     def _visible(self, layout: Layout) -> Tensor | None:
-        if self.layout.unpadded:
+        single = self.layout.single and layout.single  # then a decoder row reads its whole memory row
+        if single and bool(self.mask.all()):
             return None
         segments, mask = self.layout.segments, self.mask
         if self.row_of is not None:
             segments, mask = segments[self.row_of], mask[self.row_of]
-        if bool((segments.amax(1) == segments.masked_fill(~mask, torch.iinfo(segments.dtype).max).amin(1)).all()):
-            return mask[:, None]  # one example a row: padding alone is hidden
+        if single:
+            return mask[:, None]
         return (segments[:, None, :] == layout.segments[:, :, None]) & mask[:, None]

@@ -81,9 +81,14 @@ class Layout:
         return replace(self, **moved)
 
     @property
+    def single(self) -> bool:
+        """Whether every row is one example, padded or not."""
+        return bool(((self.segments == self.segments.amax(1, keepdim=True)) | ~self.valid).all())
+
+    @property
     def unpadded(self) -> bool:
         """Whether every row is one whole example without padding, so that no entry has to be hidden."""
-        return bool(self.valid.all()) and bool((self.segments == self.segments[:, :1]).all())
+        return bool(self.valid.all()) and self.single
 
 
 def stack_ragged(tensors: Sequence[Tensor], fill: float = 0) -> Tensor:

@@ -64,17 +64,22 @@ class Dense(Cache):
         return [Part(keys[:, :longest], values[:, :longest], positions, mask)]
 
     def _visible(self, layout: Layout) -> tuple[Tensor, Tensor]:
-        """(positions [b, s], mask [b, t, s]) of what was committed and of the open nodes that each entry sees."""
+        """(positions [b, s], mask [b, 1 or t, s]) of what was committed and of the open nodes that each entry sees."""
         if self._view is None or self._view[0] is not layout:
             longest = int(layout.index.max()) + 1
             if layout.seen is not None:
                 longest = max(longest, int(layout.base.max()) + layout.seen.shape[2])
             slots = torch.arange(longest, device=layout.valid.device)[None, None]
-            mask = (self._valid[:, None, :longest]).expand(-1, layout.valid.shape[1], -1)
-            if layout.seen is not None:
+            mask = self._valid[:, None, :longest]
+            if layout.seen is None:
+                # Open entries of an earlier, longer pass may still stand behind this one's.
+                mask = mask & (slots <= layout.index.amax(1)[:, None, None])
+            else:
                 node = slots - layout.base[:, None, None]
                 inside = (node >= 0) & (node < layout.seen.shape[2])
-                seen = layout.seen.gather(2, node.clamp(0, layout.seen.shape[2] - 1).expand(mask.shape))
+                seen = layout.seen.gather(
+                    2, node.clamp(0, layout.seen.shape[2] - 1).expand(-1, layout.seen.shape[1], -1)
+                )
                 mask = mask & torch.where(node < 0, True, inside & seen)
             self._view = (layout, self._positions[:, :longest], mask)
         return self._view[1], self._view[2]

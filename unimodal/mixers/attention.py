@@ -93,5 +93,5 @@ class CrossAttention(Projected):
     ) -> Float[Tensor, "b t d"]:
         assert memory is not None, "a cross-attention stands where no memory is named"
         keys, values = cache.memory(memory.name, lambda: self.keys_values(memory.hidden))
-        part = Part(keys, values, memory.layout.positions, memory.visible(layout), rows=memory.row_of)
+        part = Part(keys, values, memory.positions, memory.visible(layout), rows=memory.row_of)
         return self.attended(self.queries(x), [part], pattern)

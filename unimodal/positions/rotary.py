@@ -18,6 +18,8 @@ class Rotary(RotatedPosition):
         self.base = base
 
     def rotate(self, x: Float[Tensor, "b t h k"], positions: Int[Tensor, "#b t"]) -> Float[Tensor, "b t h k"]:
+        if x.shape[-1] % 2:
+            raise ValueError(f"head_dim: rotary positions turn pairs of columns, and {x.shape[-1]} is odd")
         half = x.shape[-1] // 2
         rates = self.base ** (-torch.arange(half, device=x.device, dtype=torch.float32) / half)
         angles = positions[..., None, None] * rates  # b t 1 half

@@ -1,0 +1,134 @@
+"""All parts of a plural folder, found by walking it, each with the arguments that its laws are tried with."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unimodal.attention import Pattern
+from unimodal.build import build
+from unimodal.layout import Layout
+from unimodal.masks import Mask
+from unimodal.positions import Position
+
+DIM, HEADS, HEAD_DIM = 8, 2, 4
+
+Spec = Mapping[str, Any]
+
+# A class that is new in one of these folders fails its folder's first law until it has an entry here.
+ARGUMENTS: dict[str, list[Spec]] = {
+    "unimodal.masks.causal.Causal": [{}],
+    "unimodal.masks.chunk.Chunk": [{"size": 3, "left": 1}, {"size": 2, "left": 0}],
+    "unimodal.masks.full.Full": [{}],
+    "unimodal.masks.prefix.Prefix": [{}],
+    "unimodal.masks.window.Window": [{"width": 3}, {"width": 1}],
+    "unimodal.positions.both.Both": [
+        {
+            "first": "unimodal.positions.sinusoidal.Sinusoidal",
+            "second": {"class": "unimodal.positions.clipped.Clipped", "head_dim": HEAD_DIM, "longest": 3},
+        },
+        {
+            "first": "unimodal.positions.rotary.Rotary",
+            "second": {"class": "unimodal.positions.bucketed.Bucketed", "heads": HEADS, "bidirectional": True},
+        },
+    ],
+    "unimodal.positions.bucketed.Bucketed": [
+        {"heads": HEADS, "bidirectional": True, "num_buckets": 8, "longest": 6},
+        {"heads": HEADS, "bidirectional": False, "num_buckets": 8, "longest": 6},
+    ],
+    "unimodal.positions.clipped.Clipped": [{"head_dim": HEAD_DIM, "longest": 3}],
+    "unimodal.positions.learned.Learned": [{"longest": 64}, {"longest": 64, "offset": 2}],
+    "unimodal.positions.none.NoPosition": [{}],
+    "unimodal.positions.rotary.Rotary": [{}, {"base": 100.0}],
+    "unimodal.positions.sinusoidal.Sinusoidal": [{}],
+    "unimodal.mixers.attention.SelfAttention": [
+        {"heads": HEADS},
+        {"heads": HEADS, "groups": 1, "scale": 1.0, "bias": False, "out_bias": False},
+        {"heads": HEADS, "head_dim": 6},
+    ],
+    "unimodal.mixers.attention.CrossAttention": [{"heads": HEADS}, {"heads": HEADS, "groups": 1, "head_dim": 6}],
+    "unimodal.feedforwards.dense.Dense": [
+        {"hidden": 12, "activation": "unimodal.activations.ReLU"},
+        {"hidden": 12, "activation": "unimodal.activations.TanhGELU", "bias": False},
+    ],
+    "unimodal.feedforwards.gated.Gated": [
+        {"hidden": 12, "activation": "unimodal.activations.SiLU"},
+        {"hidden": 12, "activation": "unimodal.activations.GELU", "bias": True},
+    ],
+    "unimodal.caches.dense.Dense": [{}, {"capacity": 1}],
+    "unimodal.caches.once.Once": [{}],
+    "unimodal.plans.repeated.Repeated": [{"times": 1}, {"times": 3}],
+    "unimodal.plans.sequential.Sequential": [{}],
+}
+
+
+def final_classes(package: str, contract: type) -> list[str]:
+    """Dotted paths of a folder's parts."""
+    folder = importlib.import_module(package)
+    return sorted(
+        f"{module}.{name}"
+        for _, module, _ in pkgutil.iter_modules(folder.__path__, f"{package}.")
+        for name, part in vars(importlib.import_module(module)).items()
+        if inspect.isclass(part)
+        and part.__module__ == module
+        and issubclass(part, contract)
+        and not inspect.isabstract(part)
+    )
+
+
+def specs(package: str) -> list[dict[str, Any]]:
+    """A spec of every part of a folder, with every list of arguments in the table."""
+    found = [name for name in ARGUMENTS if name.startswith(f"{package}.")]
+    return [{"class": name, **arguments} for name in found for arguments in ARGUMENTS[name]]
+
+
+def label(spec: Any) -> str:
+    """A test's name for a spec."""
+    if not isinstance(spec, Mapping):
+        return str(spec).rpartition(".")[2]
+    rest = [f"{key}={label(value)}" for key, value in spec.items() if key != "class"]
+    return f"{label(spec['class'])}({','.join(rest)})"
+
+
+def factory(spec: Any, contract: type) -> Callable[..., Any]:
+    made: Callable[..., Any] = build(spec, Callable[..., contract])
+    return made
+
+
+def randomised(module: Any) -> Any:
+    """The module with weights at which every part of it matters."""
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.7)
+    return module.eval()
+
+
+def layout_of(examples: list[list[int]], **changes: Any) -> Layout:
+    """Rows of examples, given by their lengths, one after the other and padded at the end."""
+    time = max(map(sum, examples))
+    positions, segments = torch.zeros(len(examples), time, dtype=torch.long), torch.full((len(examples), time), -1)
+    number = 0
+    for row, lengths in enumerate(examples):
+        begin = 0
+        for length in lengths:
+            positions[row, begin : begin + length] = torch.arange(length)
+            segments[row, begin : begin + length] = number
+            number, begin = number + 1, begin + length
+    zeros = torch.zeros_like(positions)
+    fields = {"positions": positions, "index": torch.arange(time)[None], "segments": segments, "kinds": zeros}
+    return Layout(**{**fields, "valid": segments >= 0, "base": zeros[:, 0], "prefix": zeros, **changes})
+
+
+def pattern_of(layout: Layout, mask: Mask, position: Position, *, keep_weights: bool = False) -> Pattern:
+    return Pattern(mask, position, layout, keep_weights=keep_weights)
+
+
+def close(found: Tensor, expected: Tensor, tolerance: float = 1e-5) -> None:
+    assert found.shape == expected.shape
+    assert torch.isfinite(found).all()
+    scale = expected.abs().max().clamp(min=1) if expected.numel() else torch.tensor(1.0)
+    distance = ((found - expected).abs().max() / scale).item() if expected.numel() else 0.0
+    assert distance <= tolerance, f"differs by {distance:.1e}"
