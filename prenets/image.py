@@ -65,7 +65,9 @@ def _pixels(raw: object) -> Float[Tensor, "3 i j"]:
             return raw.float()
         case str() | Path():
             return read_picture(raw)
-        case _ if type(raw).__module__.startswith("PIL."):
-            return from_pillow(raw)
         case _:
+            from PIL import Image
+
+            if isinstance(raw, Image.Image):
+                return from_pillow(raw)
             raise ValueError(f"a picture is a tensor, a Pillow image or the path of a file, not {type(raw).__name__}")

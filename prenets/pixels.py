@@ -3,8 +3,9 @@
 m frames, i height, j width of a picture, c channels, n patches, v values of a patch, p pieces, l entries, d width
 """
 
+import warnings
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import torch
 from jaxtyping import Float
@@ -12,6 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unimodal.prenets.resizings import Resizing
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
 
 MAX_PIXELS = 50_000_000
 """Pictures above it are refused before they are decoded."""
@@ -27,7 +31,10 @@ def read_picture(path: str | Path) -> Float[Tensor, "3 i j"]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
-        with Image.open(path) as image:
+        with (
+            warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
+            Image.open(path) as image,
+        ):
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f"{path}: has {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
             return from_pillow(image)
@@ -36,12 +43,11 @@ def read_picture(path: str | Path) -> Float[Tensor, "3 i j"]:
         raise ValueError(f"{path}: cannot be read as a picture ({reason})") from error
 
 
-def from_pillow(image: object) -> Float[Tensor, "3 i j"]:
+def from_pillow(image: "PillowImage") -> Float[Tensor, "3 i j"]:
     """A Pillow image of any mode as red, green and blue from 0 to 1, upright and over white."""
     import numpy
     from PIL import Image, ImageOps
 
-    assert isinstance(image, Image.Image)
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip
         deep = torch.from_numpy(numpy.asarray(image).astype("float32")) / 65_535

@@ -7,7 +7,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +16,9 @@ from torch import Tensor, nn
 from unimodal.modality import Embed, Prenet, Processor
 from unimodal.prenets.places import Places
 from unimodal.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @final
@@ -73,9 +76,11 @@ class Grid:
                 return raw
             case str() | Path():
                 return cls.read(raw)
-            case _ if type(raw).__name__ == "DataFrame":
-                return _of_frame(raw)
             case _:
+                from pandas import DataFrame
+
+                if isinstance(raw, DataFrame):
+                    return _of_frame(raw)
                 raise ValueError(f"a table is a Grid, a DataFrame or the path of a file, not {type(raw).__name__}")
 
     def part(self, *, rows: Sequence[int], columns: Sequence[str]) -> "Grid":
@@ -87,11 +92,8 @@ class Grid:
         return Grid(tuple(columns), tuple(tuple(self.rows[r][c] for c in places) for r in rows), self.name)
 
 
-def _of_frame(frame: object) -> Grid:
+def _of_frame(frame: "DataFrame") -> Grid:
     """Numbers with up to six significant digits, missing values as ""."""
-    import pandas
-
-    assert isinstance(frame, pandas.DataFrame)
 
     missing = frame.isna().to_numpy().tolist()
     cells = zip(frame.itertuples(index=False, name=None), missing, strict=True)

@@ -12,9 +12,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unimodal.modality import Embed, Prenet, Processor
-from unimodal.prenets.pixels import MAX_PIXELS, PatchStem, check_colours, cut, from_pillow
+from unimodal.prenets.pixels import PatchStem, check_colours, cut, from_pillow
 from unimodal.prenets.places import Places
 from unimodal.prenets.resizings import Resizing
+
+MAX_PIXELS = 4096 * 2304
+"""Of one frame; the chosen frames are in memory together."""
 
 
 @final

@@ -6,11 +6,14 @@ n samples
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from av import AudioFrame
 
 LOWEST_RATE, HIGHEST_RATE = 4_000, 384_000
 """Sample rates in Hz that sound is recorded at; anything else is a broken header."""
@@ -103,14 +106,19 @@ def _decode(path: str, max_seconds: float) -> tuple[Float[Tensor, " n"], int]:
                 raise ValueError(f"{path}: holds no audio track")
             rate = container.streams.audio[0].codec_context.sample_rate
             _check_rate(rate, path)
-            mono = av.AudioResampler(format="fltp", layout="mono", rate=rate)
+            floats = av.AudioResampler(format="fltp", rate=rate)
             left = int(max_seconds * rate)
             for frame in container.decode(audio=0):
-                chunks += [torch.from_numpy(part.to_ndarray()[0]) for part in mono.resample(frame)]
+                chunks += [_mixed(part) for part in floats.resample(frame)]
                 left -= frame.samples
                 if left < 0:
                     raise ValueError(f"{path}: lasts longer than the limit of {max_seconds:g} s")
-            chunks += [torch.from_numpy(part.to_ndarray()[0]) for part in mono.resample(None)]
+            chunks += [_mixed(part) for part in floats.resample(None)]
     except av.FFmpegError as error:
         raise ValueError(f"{path}: cannot be read as sound ({error.strerror})") from error
     return torch.cat(chunks) if chunks else torch.zeros(0), rate
+
+
+def _mixed(frame: "AudioFrame") -> Float[Tensor, " n"]:
+    """The mean of the channels: libav's own mixing is louder or quieter, depending on the format."""
+    return torch.from_numpy(frame.to_ndarray().mean(axis=0))
