@@ -89,7 +89,7 @@ def specs(package: str) -> list[dict[str, Any]]:
 def label(spec: Any) -> str:
     """A test's name for a spec."""
     if not isinstance(spec, Mapping):
-        return str(spec).rpartition(".")[2]
+        return spec.rpartition(".")[2] if isinstance(spec, str) else str(spec)
     rest = [f"{key}={label(value)}" for key, value in spec.items() if key != "class"]
     return f"{label(spec['class'])}({','.join(rest)})"
 

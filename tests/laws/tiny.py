@@ -12,6 +12,7 @@ from unimodal.stack import Stack
 CAUSAL, PREFIX, FULL = (f"unimodal.masks.{name.lower()}.{name}" for name in ("Causal", "Prefix", "Full"))
 BUCKETED = {"class": "unimodal.positions.bucketed.Bucketed", "heads": HEADS, "bidirectional": False}
 NUM_TOKENS = 40
+_ENDS = ("input_norm", "final_norm")
 
 PRE = {
     "residual": {"class": "unimodal.residuals.PreNorm", "norm": "unimodal.norms.RMSNorm"},
@@ -45,9 +46,7 @@ def stack_spec(
         "mask": mask,
         "position": position,
         "plan": plan,
-        "input_norm": norms["input_norm"],
-        "final_norm": norms["final_norm"],
-        "dropout": dropout,
+        **{end: {"class": "unimodal.norms.Dropped", "norm": norms[end], "rate": dropout} for end in _ENDS},
         "block": {
             "class": "unimodal.block.Block",
             "mixer": {"class": "unimodal.mixers.attention.SelfAttention", **attention},

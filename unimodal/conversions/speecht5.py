@@ -40,7 +40,6 @@ class SpeechT5(Conversion):
     """The body between embeddings and hidden states (transformers' `SpeechT5Model` without pre-nets).
 
     Absolute positions belong to the checkpoint's pre-nets, in the decoder too; so do the token table and the head.
-    Differs in training: our encoder's dropout also acts on its last states.
     """
 
     model_type = "speecht5"
