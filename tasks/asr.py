@@ -11,6 +11,7 @@ from unimodal.tasks.baselines import best_constant, constant
 from unimodal.tasks.clips import read_sounds, sound, transcribed
 from unimodal.tasks.files import refuse_prompt
 from unimodal.tasks.metrics.errors import CharacterErrorRate
+from unimodal.tasks.order import mixed
 from unimodal.vocabulary import Vocabulary
 
 
@@ -19,6 +20,11 @@ class SpeechRecognition(Task):
     """Transcribes telephone prompts of one studio speaker a language; the sentences of the test are unseen.
 
     Words are written as they are heard: lower case, figures as words, no punctuation.
+
+    An example in pieces of a small vocabulary:
+
+        <asr> [speech: 77 entries] -> y ou r ▁me s s a g e ▁ha s ▁be en ▁su c c ess f u ll y ▁for w a r d ed
+        <end>
     """
 
     reads = ("speech",)
@@ -44,11 +50,11 @@ class SpeechRecognition(Task):
         return TextCodec(self._vocabulary)
 
     def examples(self, split: str) -> list[Example]:
-        return [
+        return mixed(
             Example(f"{clip.group}#{clip.key}@{speed:g}", {"speech": clip.speech, "speed": speed}, text)
             for clip, text in transcribed(self.language, split, self._cache, self.max_seconds)
             for speed in (self.speeds if split == "train" else (1.0,))
-        ]
+        )
 
     def prompt(self, example: Example) -> list[tuple[str, object]]:
         speed = example.inputs.get("speed", 1.0)

@@ -11,13 +11,19 @@ from unimodal.tasks.baselines import best_constant, majority
 from unimodal.tasks.corpora.tuxpaint import TuxPaint
 from unimodal.tasks.files import read_pictures, refuse_prompt
 from unimodal.tasks.metrics.overlap import ChrF
+from unimodal.tasks.order import mixed
 from unimodal.tasks.stamps import picture
 from unimodal.vocabulary import Vocabulary
 
 
 @final
 class ImageCaptioning(Task):
-    """Says what a photo or drawing shows, as the stamps of a children's drawing program do; stories are left out."""
+    """Says what a photo or drawing shows, as the stamps of a children's drawing program do; stories are left out.
+
+    An example in pieces of a small vocabulary:
+
+        <caption> [image: 77 entries] -> C ent ▁ s i g n . ▁ 1 0 0 ▁c ent s ▁ma k e ▁ 1 ▁do ll a r . <end>
+    """
 
     name = "caption"
     reads = ("image",)
@@ -33,11 +39,11 @@ class ImageCaptioning(Task):
         return TextCodec(self._vocabulary)
 
     def examples(self, split: str) -> list[Example]:
-        return [
+        return mixed(
             Example(f"{stamp.group}#{stamp.key}", {"image": stamp}, caption)
             for stamp in TuxPaint().examples(split, self._cache)
             if len((caption := stamp.captions["en"]).split()) <= self.max_words
-        ]
+        )
 
     def prompt(self, example: Example) -> list[tuple[str, object]]:
         return [("image", picture(example.inputs["image"]))]

@@ -11,6 +11,7 @@ from unimodal.tasks.baselines import majority
 from unimodal.tasks.corpora.tuxpaint import TuxPaint
 from unimodal.tasks.files import read_pictures, refuse_prompt
 from unimodal.tasks.metrics.match import ExactMatch
+from unimodal.tasks.order import mixed
 from unimodal.tasks.stamps import picture
 from unimodal.vocabulary import Vocabulary
 
@@ -22,7 +23,12 @@ CATEGORIES = [
 
 @final
 class ImageClassification(Task):
-    """Names the drawer that a stamp lies in: one of sixteen categories."""
+    """Names the drawer that a stamp lies in: one of sixteen categories.
+
+    An example in pieces of a small vocabulary:
+
+        <classify_image> [image: 77 entries] -> s y m b o l s <end>
+    """
 
     name = "classify_image"
     reads = ("image",)
@@ -37,10 +43,10 @@ class ImageClassification(Task):
         return LabelCodec(self._vocabulary, names=CATEGORIES)
 
     def examples(self, split: str) -> list[Example]:
-        return [
+        return mixed(
             Example(f"{stamp.group}#{stamp.key}", {"image": stamp}, stamp.categories[0])
             for stamp in TuxPaint().examples(split, self._cache)
-        ]
+        )
 
     def prompt(self, example: Example) -> list[tuple[str, object]]:
         return [("image", picture(example.inputs["image"]))]

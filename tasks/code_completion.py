@@ -20,6 +20,7 @@ from unimodal.vocabulary import Vocabulary
 SHORTEST_LINE = 12
 LONGEST_LINE = 80
 SHORTEST_ANSWER = 3
+_WORD_OR_SIGN = re.compile(r"\w+|[^\w\s]")
 
 
 @final
@@ -27,6 +28,11 @@ class CodeCompletion(Task):
     """Ends the last line of some code of Python's standard library, cut between two words; comments are left out.
 
     Example i is one line of a fixed shuffle, cut at a place drawn from seed i.
+
+    An example in pieces of a small vocabulary:
+
+        <code_completion> i m por t ▁ o s ⏎ i m por t ▁p at h l i b ⏎ i m por t ▁t e m p f i le ⏎ i m por t ▁f
+        un c t o o l s ⏎ i m por t -> c on t ex t l i b <end>
     """
 
     name = "code_completion"
@@ -81,19 +87,26 @@ def code_lines(lines: Sequence[str]) -> Iterator[int]:
     """Lines of code that can be cut: neither comments nor in a docstring, neither very short nor very long."""
     quote = ""
     for number, line in enumerate(lines):
-        inside = bool(quote)
-        for mark in re.findall(r'"""|\'\'\'', line):
+        marks = re.findall(r'"""|\'\'\'', line) if '"""' in line or "'''" in line else []
+        is_text = bool(quote) or bool(marks)
+        for mark in marks:
             quote = "" if quote == mark else quote or mark
-        is_text = inside or bool(quote) or '"""' in line or "'''" in line or line.lstrip().startswith("#")
-        if not is_text and SHORTEST_LINE <= len(line.strip()) <= LONGEST_LINE and cuts(line):
+        code = line.strip()
+        if not is_text and SHORTEST_LINE <= len(code) <= LONGEST_LINE and code[0] != "#" and _can_be_cut(code):
             yield number
 
 
 def cuts(line: str) -> list[int]:
     """Places between two words or signs of a line that leave something to read and something to write."""
     first = len(line) - len(line.lstrip())
-    ends = (match.end() for match in re.finditer(r"\w+|[^\w\s]", line))
+    ends = (match.end() for match in _WORD_OR_SIGN.finditer(line))
     return [end for end in ends if end > first and len(line[end:].strip()) >= SHORTEST_ANSWER]
+
+
+def _can_be_cut(code: str) -> bool:
+    """Whether `cuts` finds a place, which is so where it finds one behind the first word or sign."""
+    first = _WORD_OR_SIGN.match(code)
+    return first is not None and len(code[first.end() :].strip()) >= SHORTEST_ANSWER
 
 
 def rest_of_the_line_before(example: Example) -> str:

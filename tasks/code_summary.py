@@ -12,12 +12,19 @@ from unimodal.tasks.baselines import best_constant
 from unimodal.tasks.corpora.python_library import DocumentedFunctions
 from unimodal.tasks.files import read_texts
 from unimodal.tasks.metrics.overlap import ChrF
+from unimodal.tasks.order import mixed
 from unimodal.vocabulary import Vocabulary
 
 
 @final
 class CodeSummary(Task):
-    """Says what a function of Python's standard library does; the modules of the test are unseen."""
+    """Says what a function of Python's standard library does; the modules of the test are unseen.
+
+    An example in pieces of a small vocabulary:
+
+        <code_summary> de f ▁c re ate ( s e l f , ▁ma i l b o x ) : ⏎ » re t u r n ▁se l f . _ s i m p le _ c o
+        m m and ( ' C R E A T E ' , ▁ma i l b o x ) ⏎ -> C re ate ▁ n e w ▁ma i l b o x . <end>
+    """
 
     name = "code_summary"
     reads = ("code",)
@@ -37,11 +44,13 @@ class CodeSummary(Task):
 
     def examples(self, split: str) -> list[Example]:
         corpus = DocumentedFunctions()
-        return [
+        usual = [
             Example(f"{corpus.group(function)}#{function.key}", {"code": function.source}, function.summary)
             for function in corpus.examples(split, self._cache)
             if len(function.source) <= self.max_characters and len(function.summary.split()) <= self.max_words
         ]
+        # The setter of a property and the second of two definitions have the name of the first: that one is kept.
+        return mixed({example.key: example for example in reversed(usual)}.values())
 
     def prompt(self, example: Example) -> list[tuple[str, object]]:
         return [("code", example.inputs["code"])]

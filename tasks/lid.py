@@ -12,18 +12,23 @@ from unimodal.tasks.clips import read_sounds, sound
 from unimodal.tasks.corpora.tuxpaint import TuxPaint
 from unimodal.tasks.files import read_texts, refuse_prompt
 from unimodal.tasks.metrics.match import ExactMatch
+from unimodal.tasks.order import mixed
 from unimodal.vocabulary import Vocabulary
 
-SPOKEN = ["be", "bg", "ca", "da", "el", "en", "es", "fr", "nl", "ro", "ru"]
+SPOKEN = ["da", "el", "en", "es", "fr", "ru"]
 WRITTEN = ["ca", "cs", "da", "de", "en", "es", "fi", "fr", "hu", "it", "nl", "pl", "pt", "ro", "sv", "tr"]
 
 
 @final
 class SpokenLanguage(Task):
-    """Names the language of a spoken caption, in two letters.
+    """Names the language of a spoken caption, in two letters: one of six, of which English is rare.
 
     All languages of a stamp are on the same side of a split, so no test caption was heard in any language. The speakers
-    are not named, so a voice may be on both sides.
+    are not named, so a voice may be on both sides, and part of what tells a language is who speaks it.
+
+    An example in pieces of a small vocabulary:
+
+        <lid> [speech: 58 entries] -> r u <end>
     """
 
     name = "lid"
@@ -40,12 +45,12 @@ class SpokenLanguage(Task):
         return LabelCodec(self._vocabulary, names=SPOKEN)
 
     def examples(self, split: str) -> list[Example]:
-        return [
+        return mixed(
             Example(f"{stamp.group}#{stamp.key}@{language}", {"speech": clip}, language)
             for stamp in TuxPaint().examples(split, self._cache)
             for language, clip in sorted(stamp.speech.items())
             if language in SPOKEN and clip.seconds <= self.max_seconds
-        ]
+        )
 
     def prompt(self, example: Example) -> list[tuple[str, object]]:
         return [("speech", sound(example.inputs["speech"]))]
@@ -60,7 +65,12 @@ class SpokenLanguage(Task):
 
 @final
 class WrittenLanguage(Task):
-    """Names the language of a written caption, in two letters: sixteen languages in Latin script."""
+    """Names the language of a written caption, in two letters: sixteen languages in Latin script.
+
+    An example in pieces of a small vocabulary:
+
+        <lid_text> D e ▁ le t ter ▁ z . -> nl <end>
+    """
 
     name = "lid_text"
     reads = ("text",)
@@ -76,12 +86,12 @@ class WrittenLanguage(Task):
         return LabelCodec(self._vocabulary, names=WRITTEN)
 
     def examples(self, split: str) -> list[Example]:
-        return [
+        return mixed(
             Example(f"{stamp.group}#{stamp.key}@{language}", {"text": caption}, language)
             for stamp in TuxPaint().examples(split, self._cache)
             for language, caption in sorted(stamp.captions.items())
             if language in WRITTEN and len(caption.split()) <= self.max_words
-        ]
+        )
 
     def prompt(self, example: Example) -> list[tuple[str, object]]:
         return [("text", example.inputs["text"])]

@@ -24,6 +24,10 @@ class NumberReading(Task):
     """Reads handwritten numbers of two to four digits, composed of MNIST's digits; those of the test are unseen.
 
     Every split draws its own digits: example i is drawn from seed i, so training may go on without end.
+
+    An example in pieces of a small vocabulary:
+
+        <read> [image: 56 entries] -> 5 0 3 <end>
     """
 
     name = "read"

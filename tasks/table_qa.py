@@ -13,7 +13,7 @@ from unimodal.tasks.corpora.tables import Tables
 from unimodal.tasks.files import check_file
 from unimodal.tasks.metrics.match import ExactMatch
 from unimodal.tasks.on_demand import OnDemand
-from unimodal.tasks.worlds.table_questions import TableQuestions, askable
+from unimodal.tasks.worlds.table_questions import TableQuestions
 from unimodal.vocabulary import Vocabulary
 
 
@@ -22,6 +22,11 @@ class TableQuestionAnswering(Task):
     """Looks up, compares and counts in a few rows of a real table; the tables of the test are unseen.
 
     Example i is drawn from seed i, so training may go on without end.
+
+    An example in pieces of a small vocabulary:
+
+        <table_qa> w h i ch ▁ b at ch ▁ha s ▁the ▁ l a r g es t ▁ st re ng t h ? <header> b at ch <header> st re
+        ng t h <row> <cell> I <cell> 5 4 . 8 <row> <cell> B <cell> 6 0 <row> <cell> F <cell> 6 3 . 4 -> F <end>
     """
 
     name = "table_qa"
@@ -42,14 +47,13 @@ class TableQuestionAnswering(Task):
 
     def examples(self, split: str) -> Sequence[Example]:
         corpus = Tables()
-        tables = [(table, askable(table.frame())) for table in corpus.examples(split, self._cache)]
-        sources = [(corpus.group(table), found) for table, found in tables if found is not None]
-        world = TableQuestions([found for _, found in sources])
+        tables = corpus.examples(split, self._cache)
+        world = TableQuestions([table.frame for table in tables])
 
         def example(i: int) -> Example:
             drawn = world.draw(i)
             inputs = {"question": drawn.question, "table": drawn.grid}
-            return Example(f"{sources[drawn.source][0]}#{i}", inputs, drawn.answer)
+            return Example(f"{corpus.group(tables[drawn.source])}#{i}", inputs, drawn.answer)
 
         return OnDemand(example, length=self.sizes[split])
 

@@ -11,6 +11,7 @@ from unimodal.tasks.baselines import best_constant
 from unimodal.tasks.corpora.catalogues import Catalogues, SentencePair
 from unimodal.tasks.files import read_texts
 from unimodal.tasks.metrics.overlap import ChrF
+from unimodal.tasks.order import mixed
 from unimodal.vocabulary import Vocabulary
 
 LEAST_WORDS = 2
@@ -18,7 +19,13 @@ LEAST_WORDS = 2
 
 @final
 class Translation(Task):
-    """Translates what programs say to their users; the name of the task, `translate_fr`, is the language's tag."""
+    """Translates what programs say to their users; the name of the task, `translate_fr`, is the language's tag.
+
+    An example in pieces of a small vocabulary:
+
+        <translate_fr> G r a m p le t ▁p r o vid ing ▁a ▁c it ation ▁f i l ter -> G r a m p le t ▁f ou r n is s
+        an t ▁un ▁f i l t re ▁su r ▁ l a ▁c it ation <end>
+    """
 
     reads = ("text",)
     writes = "text"
@@ -37,7 +44,9 @@ class Translation(Task):
     def examples(self, split: str) -> list[Example]:
         corpus = Catalogues(self.language)
         pairs = filter(self._has_usual_length, corpus.examples(split, self._cache))
-        return [Example(f"{corpus.group(pair)}#{pair.program}", {"text": pair.source}, pair.target) for pair in pairs]
+        return mixed(
+            Example(f"{corpus.group(pair)}#{pair.program}", {"text": pair.source}, pair.target) for pair in pairs
+        )
 
     def _has_usual_length(self, pair: SentencePair) -> bool:
         source, target = len(pair.source.split()), len(pair.target.split())

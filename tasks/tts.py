@@ -16,6 +16,7 @@ from unimodal.tasks.clips import sound, transcribed
 from unimodal.tasks.files import read_texts
 from unimodal.tasks.metrics.mel_distance import MelDistance
 from unimodal.tasks.on_demand import OnDemand
+from unimodal.tasks.order import rank
 from unimodal.tasks.transcripts import spoken_form
 
 CONTOUR_POINTS = 40
@@ -24,7 +25,12 @@ MOST_CLIPS = 150
 
 @final
 class SpeechSynthesis(Task):
-    """Says a sentence with the voice of the studio speaker; answers are Waveforms, written by the net `frames`."""
+    """Says a sentence with the voice of the studio speaker; answers are Waveforms, written by the net `frames`.
+
+    An example in pieces of a small vocabulary:
+
+        <tts> x r a y -> [frames: 0.99 s]
+    """
 
     reads = ("text",)
     writes = "frames"
@@ -47,6 +53,7 @@ class SpeechSynthesis(Task):
 
     def examples(self, split: str) -> Sequence[Example]:
         clips = transcribed(self.language, split, self._cache, self.max_seconds)
+        clips.sort(key=lambda clip: rank(clip[0].key))
 
         def example(i: int) -> Example:
             clip, text = clips[i]

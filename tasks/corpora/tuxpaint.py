@@ -62,7 +62,7 @@ class TuxPaint(Corpus[Stamp]):
         ),
     )
 
-    def __init__(self, spoken: Sequence[str] = ("en", "fr")) -> None:
+    def __init__(self, spoken: Sequence[str] = ("da", "el", "en", "es", "fr", "ru")) -> None:
         """`spoken`: languages whose spoken captions are kept; all eleven are 2.9 hours and take a minute to decode."""
         self.spoken = tuple(spoken)
 

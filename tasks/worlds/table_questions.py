@@ -19,6 +19,7 @@ ROWS = (3, 6)
 NUMBERS = (1, 3)
 """Least and most rows and number columns of a drawn table; its first column names the rows."""
 MOST_ROWS = 500
+MOST_DRAWS = 10_000
 LONGEST_CELL = 16
 LARGEST_NUMBER = 100_000
 
@@ -46,20 +47,31 @@ class Askable:
 
 @final
 class TableQuestions(World[TableQuestion]):
-    """All tables and all their naming columns are equally likely, forms of questions as often as `FORMS` says."""
+    """All tables and all their naming columns are equally likely, forms of questions as often as `FORMS` says.
 
-    def __init__(self, tables: Sequence[Askable]) -> None:
+    A table is read when it is drawn first, and what can be asked about it is kept.
+    """
+
+    def __init__(self, tables: Sequence[Callable[[], "DataFrame"]]) -> None:
         self.tables = tables
+        self._known: dict[int, Askable | None] = {}
 
     def draw(self, seed: int) -> TableQuestion:
         generator = Random(seed)
-        while True:
+        for _ in range(MOST_DRAWS):
             source = generator.randrange(len(self.tables))
-            drawn = _draw_rows(self.tables[source], generator)
+            table = self._askable(source)
+            drawn = None if table is None else _draw_rows(table, generator)
             form = generator.choices(list(FORMS), weights=list(FORMS.values()))[0]
             asked = None if drawn is None else form(drawn, generator)
             if drawn is not None and asked is not None:  # else too few rows, or a tie: there is no clear answer
                 return TableQuestion(source, drawn.grid(), *asked)
+        raise ValueError("none of the tables can be asked about")
+
+    def _askable(self, source: int) -> Askable | None:
+        if source not in self._known:
+            self._known[source] = askable(self.tables[source]())
+        return self._known[source]
 
 
 def askable(frame: "DataFrame") -> Askable | None:
