@@ -63,7 +63,7 @@ class SpeechRecognition(Task):
 
     def read(self, paths: Sequence[Path], prompt: str | None = None) -> list[Example]:
         refuse_prompt(prompt, self.name)
-        return read_sounds(paths, self.max_seconds)
+        return read_sounds(paths)
 
     def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
         return {"best constant": best_constant(train, self.metric), "nothing": constant("")}

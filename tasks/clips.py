@@ -12,6 +12,9 @@ from unimodal.tasks.corpora.recordings import SAMPLING_RATE, Recording
 from unimodal.tasks.files import check_file
 from unimodal.tasks.transcripts import spoken_form
 
+LONGEST_SOUND = 30.0
+"""Seconds of a user's file; the clips that tasks are taught with are shorter."""
+
 
 def transcribed(language: str, split: str, cache: Path | None, max_seconds: float) -> list[tuple[Prompt, str]]:
     """Studio clips of a language up to a length, each with what is heard in it."""
@@ -32,8 +35,8 @@ def sound(raw: object) -> Waveform:
     raise AssertionError(f"no sound: {type(raw).__name__}")
 
 
-def read_sounds(paths: Sequence[Path], max_seconds: float) -> list[Example]:
+def read_sounds(paths: Sequence[Path]) -> list[Example]:
     """One example a file, with its sound as the input `speech`."""
     for path in paths:
         check_file(path)
-    return [Example(str(path), {"speech": Waveform.read(path, max_seconds=max_seconds)}) for path in paths]
+    return [Example(str(path), {"speech": Waveform.read(path, max_seconds=LONGEST_SOUND)}) for path in paths]

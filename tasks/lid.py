@@ -57,7 +57,7 @@ class SpokenLanguage(Task):
 
     def read(self, paths: Sequence[Path], prompt: str | None = None) -> list[Example]:
         refuse_prompt(prompt, self.name)
-        return read_sounds(paths, self.max_seconds)
+        return read_sounds(paths)
 
     def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
         return {"majority": majority(train)}
