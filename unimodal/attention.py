@@ -112,7 +112,10 @@ class Pattern:
 def attention(
     q: Float[Tensor, "b t h k"], parts: Sequence[Part], pattern: Pattern, *, dropout: float = 0.0
 ) -> Float[Tensor, "b t h k"]:
-    """Scaled queries over the union of any parts: one fused kernel for a single part, an exact merge for several."""
+    """Scaled queries over the union of any parts: one fused kernel for a single part, an exact merge for several.
+
+    Where weights are kept they are made in full, so that costs time and memory.
+    """
     if len(parts) == 1 and not pattern.keep_weights:
         return _fused(q, parts[0], pattern, dropout)
     if not parts:
@@ -122,7 +125,10 @@ def attention(
     if pattern.keep_weights:
         scores = [torch.einsum("bthk,bshk->bhts", q, _widen(keys, q.shape[2])) for keys, _ in gathered]
         seen = [score if bias is None else score + bias for score, bias in zip(scores, biases, strict=True)]
-        pattern.weights.append(_normalised(torch.cat(seen, -1))[0])
+        weights, _ = _normalised(torch.cat(seen, -1))
+        pattern.weights.append(weights)
+        values = torch.cat([_widen(values, q.shape[2]) for _, values in gathered], 1)
+        return torch.einsum("bhts,bshk->bthk", functional.dropout(weights, dropout, dropout > 0), values)
     return merge(
         [attend(q, keys, values, bias, dropout=dropout) for (keys, values), bias in zip(gathered, biases, strict=True)]
     )

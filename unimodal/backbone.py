@@ -1,6 +1,6 @@
 """The shared body: an encoder that may be empty, a decoder that may be empty."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import final
 
 from jaxtyping import Float
@@ -31,7 +31,7 @@ class Backbone(nn.Module):
         self.decoder = decoder(dim) if decoder is not None else None
 
     def encode(
-        self, embeds: Float[Tensor, "b t d"], layout: Layout, *, keep_weights: bool = False
+        self, embeds: Float[Tensor, "b t d"], layout: Layout, *, keep_weights: Collection[str] = ()
     ) -> tuple[Hidden, dict[str, Memory]]:
         """The encoder's intermediates, and the memory `encoder` that a decoder reads."""
         assert self.encoder is not None, "this backbone has no encoder"
@@ -47,7 +47,7 @@ class Backbone(nn.Module):
         cache: Cache,
         memories: Mapping[str, Memory],
         *,
-        keep_weights: bool = False,
+        keep_weights: Collection[str] = (),
     ) -> Hidden:
         """The decoder's intermediates for entries that follow what the cache holds."""
         assert self.decoder is not None, "this backbone has no decoder"

@@ -3,7 +3,7 @@
 b rows, t decoder entries, s encoder entries, d width, v vocabulary
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, final
@@ -143,12 +143,12 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
             x = x.to(embedded.dtype).index_put((rows, entries), embedded[inside])
         return x
 
-    def encode(self, source: Sequences, *, keep_weights: bool = False) -> tuple[Hidden, dict[str, Memory]]:
+    def encode(self, source: Sequences, *, keep_weights: Collection[str] = ()) -> tuple[Hidden, dict[str, Memory]]:
         """The encoder's pass, and the memories that a decoder reads."""
         return self.backbone.encode(self.embed(source), source.layout, keep_weights=keep_weights)
 
     def decode(
-        self, target: Sequences, memories: Mapping[str, Memory], cache: Cache, *, keep_weights: bool = False
+        self, target: Sequences, memories: Mapping[str, Memory], cache: Cache, *, keep_weights: Collection[str] = ()
     ) -> Hidden:
         """The decoder's pass over entries that follow what the cache holds."""
         return self.backbone.decode(self.embed(target), target.layout, cache, memories, keep_weights=keep_weights)
@@ -158,7 +158,7 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         scores: Tensor = self.head(hidden, self.embedding.weight)
         return scores
 
-    def run_batch(self, batch: Batch, *, keep_weights: bool = False) -> Output:
+    def run_batch(self, batch: Batch, *, keep_weights: Collection[str] = ()) -> Output:
         """One teacher-forced pass; logits are left to whoever needs them, at the entries he needs."""
         encoder, memories = (None, {}) if batch.source is None else self.encode(batch.source, keep_weights=keep_weights)
         if batch.target is None:
@@ -190,9 +190,10 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
             return self.run_batch(batch)
         memories: dict[str, Memory] = {}
         encoder: Hidden | None = None
+        kept = ("self", "encoder") if output_attentions else ()
         if self.backbone.encoder is not None:
             embeds, layout = self._text(input_ids, inputs_embeds, attention_mask)
-            encoder, memories = self.backbone.encode(embeds, layout, keep_weights=bool(output_attentions))
+            encoder, memories = self.backbone.encode(embeds, layout, keep_weights=kept)
             if decoder_input_ids is None and decoder_inputs_embeds is None:
                 decoder_input_ids = self._shifted(labels)
         else:
@@ -200,7 +201,7 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
             decoder_inputs_embeds = inputs_embeds
         embeds, layout = self._text(decoder_input_ids, decoder_inputs_embeds, decoder_attention_mask)
         once = Once(embeds.shape[0], embeds.device)
-        decoder = self.backbone.decode(embeds, layout, once, memories, keep_weights=bool(output_attentions))
+        decoder = self.backbone.decode(embeds, layout, once, memories, keep_weights=kept)
         logits = self.logits(decoder.last)
         loss, logits_of = None, logits
         if labels is not None:

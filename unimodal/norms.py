@@ -41,7 +41,7 @@ class RMSNorm(Norm):
         self.weight = nn.Parameter(torch.ones(dim))
 
     def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
-        return nn.functional.rms_norm(x, self.weight.shape, self.weight, self.epsilon)
+        return nn.functional.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), self.epsilon)  # fused in one type
 
 
 @final

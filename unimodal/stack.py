@@ -3,7 +3,7 @@
 b rows, t entries, d width
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, final
 
 from jaxtyping import Float
@@ -56,9 +56,9 @@ class Stack(nn.Module):
         cache: Cache,
         memories: Mapping[str, Memory],
         *,
-        keep_weights: bool = False,
+        keep_weights: Collection[str] = (),
     ) -> Hidden:
-        """All intermediates of one pass."""
+        """All intermediates of one pass; weights of the attentions named in `keep_weights`, `self` or a memory."""
         x = self.input_norm(self.position.add(embeds, layout.positions))
         run = _Pass(self, layout, cache, memories, keep_weights)
         run.layers.append(x)
@@ -71,7 +71,7 @@ class _Pass:
     """What a plan runs blocks with during one pass: patterns shared by all blocks, a cache's view for each depth."""
 
     def __init__(
-        self, stack: Stack, layout: Layout, cache: Cache, memories: Mapping[str, Memory], keep_weights: bool
+        self, stack: Stack, layout: Layout, cache: Cache, memories: Mapping[str, Memory], keep_weights: Collection[str]
     ) -> None:
         self.num_blocks = len(stack.blocks)
         self.layers: list[Tensor] = []
@@ -96,9 +96,9 @@ class _Pass:
 
     def _fresh(self, layout: Layout) -> dict[str, Pattern]:
         stack, keep = self._stack, self._keep_weights
-        patterns = {"self": Pattern(stack.mask, stack.position, layout, keep_weights=keep)}
+        patterns = {"self": Pattern(stack.mask, stack.position, layout, keep_weights="self" in keep)}
         for name in self._memories:
-            patterns[name] = Pattern(stack.memory_mask, stack.memory_position, layout, keep_weights=keep)
+            patterns[name] = Pattern(stack.memory_mask, stack.memory_position, layout, keep_weights=name in keep)
         return patterns
 
     def weights(self) -> dict[str, tuple[Tensor, ...]]:
