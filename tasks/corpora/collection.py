@@ -48,6 +48,12 @@ def texts(corpora: Sequence[Corpus[Any]], limit: int, cache: Path | None = None)
     return itertools.islice((text for row in rounds for text in row if text), limit)
 
 
+def available_texts(*, limit: int, cache: Path | None = None) -> Iterator[str]:
+    """As `texts`, of every corpus that can be had here: what text pieces are learned from."""
+    available, _ = fetch_all(all_corpora(), cache)
+    return texts(available, limit, cache)
+
+
 def _training_texts(corpus: Corpus[Any], cache: Path | None) -> Iterator[str]:
     for example in corpus.examples("train", cache):
         yield from corpus.texts(example)

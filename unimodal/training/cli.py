@@ -1,0 +1,130 @@
+"""`unimodal fit|validate|test --config FILE`: LightningCLI over the one module and the one data module.
+
+A config may be an overlay (`base: other.yaml`), merged before anything is parsed; every argument can be given on the
+command line too, as in `--trainer.max_steps 100 --data.batching.entries 8192`.
+"""
+
+import logging
+import os
+import tempfile
+import warnings
+from argparse import ArgumentError
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, final
+
+import yaml
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import TensorBoardLogger
+from transformers.utils.logging import disable_progress_bar
+
+from unimodal.spec import load_spec
+from unimodal.training.checkpoint import LAST, SaveLast
+from unimodal.training.data import TaskData
+from unimodal.training.export import Export
+from unimodal.training.metrics import MetricsFile
+from unimodal.training.module import PACKAGE, Learner
+from unimodal.training.progress import ProgressDisplay
+
+DEFAULTS: dict[str, Any] = {
+    "max_epochs": -1,  # the stream of batches has no end: max_steps or max_time ends a run
+    "check_val_every_n_epoch": None,
+    "num_sanity_val_steps": 0,
+    "log_every_n_steps": 1,
+    "gradient_clip_val": 1.0,
+    "enable_checkpointing": False,  # SaveLast does it
+    "enable_progress_bar": False,  # ProgressDisplay does it
+    "enable_model_summary": False,
+    "use_distributed_sampler": False,  # batches know their rank
+}
+CONFIG_FLAGS = ("--config", "-c")
+# What Lightning says of choices that are made here on purpose.
+EXPECTED = (".*does not have many workers.*", ".*isinstance.treespec, LeafSpec.*")
+
+
+@final
+class TrainingCLI(LightningCLI):
+    """LightningCLI that logs into the run's folder and says what is wrong in one line."""
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        known = LightningCLI.subcommands()
+        return {name: known[name] for name in ("fit", "validate", "test")}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_lightning_class_args(SaveLast, "checkpoint")
+        parser.link_arguments("seed_everything", "model.seed", compute_fn=int)
+        parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        try:
+            self.config = parser.parse_args(args)
+        except ArgumentError as error:
+            raise ValueError(_first_sentence(error)) from error
+        settings = self.config[self.config.subcommand]
+        if settings.trainer.default_root_dir is None:
+            raise ValueError("trainer.default_root_dir: names no folder for the run")
+        if settings.get("ckpt_path") == "last":
+            settings.ckpt_path = str(Path(settings.trainer.default_root_dir) / LAST)
+        if settings.get("ckpt_path") and not Path(settings.ckpt_path).is_file():
+            raise FileNotFoundError(f"{settings.ckpt_path}: no such checkpoint to go on from")
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        folder = Path(self.config_init[self.config.subcommand].trainer.default_root_dir)
+        loggers = [MetricsFile(folder), TensorBoardLogger(folder, name="", version="tensorboard")]
+        return super().instantiate_trainer(logger=loggers, **kwargs)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one subcommand. Raises ValueError or OSError, in one line, for a user's mistake."""
+    with _configs(arguments) as given, warnings.catch_warnings():
+        for message in EXPECTED:
+            warnings.filterwarnings("ignore", message)
+        for name in ("lightning.pytorch", "lightning.fabric"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        disable_progress_bar()  # transformers' own, for files of a second
+        TrainingCLI(
+            Learner,
+            TaskData,
+            args=given,
+            seed_everything_default=0,
+            trainer_defaults={**DEFAULTS, "callbacks": [ProgressDisplay(), Export()]},
+            parser_kwargs={name: {"exit_on_error": False} for name in TrainingCLI.subcommands()}
+            | {"exit_on_error": False},
+            save_config_kwargs={"overwrite": True},
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+        )
+    return 0
+
+
+@contextmanager
+def _configs(arguments: Sequence[str]) -> Iterator[list[str]]:
+    """The arguments with every config replaced by a file of what it is after its bases are merged in."""
+    with tempfile.TemporaryDirectory() as folder:
+        given: list[str] = []
+        for place, argument in enumerate(arguments):
+            flag, equals, value = argument.partition("=")
+            if flag in CONFIG_FLAGS and equals:
+                given += [flag, _merged(value, Path(folder, f"{place}.yaml"))]
+            elif given and given[-1] in CONFIG_FLAGS:
+                given.append(_merged(argument, Path(folder, f"{place}.yaml")))
+            else:
+                given.append(argument)
+        yield given
+
+
+def _merged(source: str, target: Path) -> str:
+    path = Path(source)
+    if not path.exists() and (PACKAGE / source).is_file():
+        path = PACKAGE / source  # one that comes with the package
+    target.write_text(yaml.safe_dump(load_spec(path), sort_keys=False), encoding="utf-8")
+    return str(target)
+
+
+def _first_sentence(error: Exception) -> str:
+    """jsonargparse explains over many lines; the first ones name the argument and the reason."""
+    lines = [line.strip(" -") for line in str(error).splitlines() if line.strip(" -")]
+    return os.linesep.join(lines[:2]).replace(os.linesep, " ")

@@ -1,0 +1,174 @@
+"""The data module: tasks by name, mixed, processed, batched."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, final
+
+from lightning.pytorch import LightningDataModule
+from lightning.pytorch.utilities import rank_zero_info
+from torch.utils.data import DataLoader
+
+from unimodal.batching import Batch, Packer
+from unimodal.build import build
+from unimodal.catalogue import check_task, task_spec
+from unimodal.model import UnimodalForConditionalGeneration
+from unimodal.processor import PIECES_FILE, SPEC_FILE, UnimodalProcessor
+from unimodal.spec import merge_specs
+from unimodal.task import Example, Task, TaskUnavailable
+from unimodal.training.batches import (
+    Collation,
+    CountingSampler,
+    EvaluationBatches,
+    TrainingBatches,
+    mean_entries,
+)
+from unimodal.training.bucketing import Bucketing
+from unimodal.training.items import Items
+from unimodal.training.mixture import Mixture, Stream
+from unimodal.training.vocabulary import prepare
+
+
+@final
+class Batching:
+    """What a config says of batches: `entries` on average, source and target together; `longest` limits each side."""
+
+    def __init__(
+        self,
+        bucketing: Bucketing,
+        *,
+        packer: Packer,
+        entries: int = 4096,
+        longest: int = 512,
+        workers: int = 0,
+        memory: int = 2_000_000_000,
+    ) -> None:
+        self.bucketing, self.packer, self.entries, self.longest = bucketing, packer, entries, longest
+        self.workers, self.memory = workers, memory
+
+
+@final
+class TaskData(LightningDataModule):
+    """Training batches without end, and the first examples of every task for validation and test."""
+
+    def __init__(
+        self,
+        tasks: dict[str, Any],
+        *,
+        batching: dict[str, Any],
+        mixture: dict[str, Any] | None = None,
+        pieces: str | None = None,
+        texts: dict[str, Any] | None = None,
+        cache: str | None = None,
+        num_validation: int = 100,
+        seed: int = 0,
+    ) -> None:
+        """`tasks` by name: what a mapping says is laid over `configs/tasks/NAME.yaml`; null changes nothing.
+
+        `pieces` is the sentencepiece model's file, `tokenizer.model` in the run's folder where it is not given; it is
+        learned from `texts` where it is not there. `num_validation` examples of each task are evaluated.
+        """
+        super().__init__()
+        if not tasks:
+            raise ValueError("data.tasks: names no task")
+        self.task_specs = {name: _task_spec(name, overlay) for name, overlay in tasks.items()}
+        self.batching = build(_of(Batching, batching), Batching, where="data.batching")
+        self.mixture = build(_of(Mixture, mixture or {}), Mixture, where="data.mixture")
+        self.texts = build(texts, Callable[..., Iterator[str]] | None, where="data.texts")
+        self.pieces, self.cache = None if pieces is None else Path(pieces), None if cache is None else Path(cache)
+        self.num_validation, self.seed = num_validation, seed
+
+    def prepare_data(self) -> None:
+        """Once on each machine, before the other processes: text pieces are learned."""
+        self._processor()
+
+    def setup(self, stage: str) -> None:
+        self.processor = self._processor()
+        vocabulary, cache = self.processor.vocabulary, self.cache
+        self.tasks: dict[str, Task] = {
+            name: build(spec, Task, f"data.tasks.{name}", vocabulary=vocabulary, cache=cache)
+            for name, spec in self.task_specs.items()
+        }
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Goes on after the batches that the trainer has taken, as its checkpoint tells."""
+        assert self.trainer is not None
+        items = self._items("train")
+        shares = self.mixture.shares(items.sizes)
+        collation = self._collation()
+        stream = Stream(items.sizes, shares, window=collation.window(mean_entries(items, shares)), seed=self.seed)
+        batches = TrainingBatches(
+            items, stream, collation, rank=self.trainer.global_rank, ranks=self.trainer.world_size
+        )
+        first = self.trainer.global_step * self.trainer.accumulate_grad_batches
+        return DataLoader(batches, batch_size=None, sampler=CountingSampler(first), num_workers=self.batching.workers)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return self._evaluation("validation")
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        return self._evaluation("test")
+
+    def transfer_batch_to_device(self, batch: Batch, device: Any, dataloader_idx: int) -> Batch:
+        return batch.to(device)
+
+    def _evaluation(self, split: str) -> DataLoader[Batch]:
+        assert self.trainer is not None
+        batches = EvaluationBatches(
+            self._items(split),
+            self._collation(),
+            most=self.num_validation,
+            rank=self.trainer.global_rank,
+            ranks=self.trainer.world_size,
+        )
+        return DataLoader(batches, batch_size=None)
+
+    def _items(self, split: str) -> Items:
+        """Of the tasks that can be had here; one line says which are left out."""
+        examples: dict[str, Sequence[Example]] = {}
+        for name, task in self.tasks.items():
+            try:
+                examples[name] = task.examples(split)
+            except TaskUnavailable as problem:
+                rank_zero_info(f"task {name} is left out: {problem}")
+            else:
+                if not examples[name]:
+                    raise ValueError(f"data.tasks.{name}: has no examples for {split}")
+        if not examples:
+            raise ValueError("data.tasks: none of them can be had here")
+        return Items(self.tasks, examples=examples, processor=self.processor, memory=self.batching.memory)
+
+    def _collation(self) -> Collation:
+        model = self._model()
+        return Collation(
+            self.batching.bucketing,
+            packer=self.batching.packer,
+            arrangement=model.arrangement,
+            kinds=model.kinds,
+            entries=self.batching.entries,
+            longest=self.batching.longest,
+        )
+
+    def _model(self) -> UnimodalForConditionalGeneration:
+        assert self.trainer is not None
+        model = self.trainer.lightning_module.model
+        assert isinstance(model, UnimodalForConditionalGeneration)
+        return model
+
+    def _processor(self) -> UnimodalProcessor:
+        assert self.trainer is not None
+        model = self._model()
+        folder = Path(model.config._name_or_path)  # where from_pretrained found it; "" for a model made anew
+        if (folder / SPEC_FILE).is_file():
+            return UnimodalProcessor.from_pretrained(folder)
+        file = self.pieces or Path(self.trainer.default_root_dir) / PIECES_FILE
+        return UnimodalProcessor(model.config.processors or {}, prepare(file, model.vocabulary, self.texts))
+
+
+def _of(part: type, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {"class": f"{part.__module__}.{part.__qualname__}", **arguments}
+
+
+def _task_spec(name: str, overlay: Mapping[str, Any] | None) -> dict[str, Any]:
+    if overlay is not None and "class" in overlay:
+        return dict(overlay)
+    return merge_specs(task_spec(check_task(name)), overlay or {})

@@ -1,0 +1,175 @@
+"""The one LightningModule: a model, an objective, an optimiser. Kinds of training differ in the objective alone."""
+
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast, final
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+
+from unimodal.adapters import Adapter
+from unimodal.batching import Batch
+from unimodal.build import build
+from unimodal.model import UnimodalConfig, UnimodalForConditionalGeneration
+from unimodal.objectives import Objective, Term, total
+from unimodal.spec import load_spec
+from unimodal.training.optimizer import OptimizerFactory
+from unimodal.training.schedule import Constant, Schedule
+
+PACKAGE = Path(__file__).parents[1]
+
+
+@final
+class Learner(LightningModule):
+    """Minimises an objective of a model; logs each term by task, entries per second and the learning rate."""
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        objective: dict[str, Any],
+        optimizer: dict[str, Any],
+        schedule: dict[str, Any] | None = None,
+        adapter: dict[str, Any] | None = None,
+        seed: int = 0,
+    ) -> None:
+        """`source` is a model's YAML file, for a new one, or its folder; with an `adapter` nothing else learns."""
+        super().__init__()
+        self.model = model_of(source)
+        dim, space = self.model.embedding.embedding_dim, self.model.vocabulary
+        self.objective = build(objective, Objective, where="model.objective", dim=dim, space=space)
+        self.optimizer = build(optimizer, OptimizerFactory, where="model.optimizer")
+        self.schedule = Constant() if schedule is None else build(schedule, Schedule, where="model.schedule")
+        self.adapter = build(adapter, Adapter | None, where="model.adapter")
+        if self.adapter is not None:
+            self.adapter.attach(self.model)
+        self.seed = seed
+        self.seconds, self.entries = 0.0, 0
+        """Of training so far, over all sessions of the run; entries are this process's."""
+        self._began = 0.0
+        self._measured: dict[str, tuple[Tensor, Tensor]] = {}
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.optimizer.make(self)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.schedule.factor(step, self.seconds))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of one batch. Its noise (dropout, masks) is seeded by its number, so a resumed run repeats none."""
+        number = self.trainer.global_step * self.trainer.accumulate_grad_batches
+        number += batch_idx % self.trainer.accumulate_grad_batches
+        torch.manual_seed(((self.seed << 40) + number) * self.trainer.world_size + self.trainer.global_rank)
+        terms = self._terms(batch)
+        loss = total(terms)
+        self._log_step(terms, loss, batch)
+        return loss
+
+    def on_train_start(self) -> None:
+        self._began = time.perf_counter()
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        self.entries += batch.num_entries
+        now = time.perf_counter()
+        self.seconds, self._began = self.seconds + now - self._began, now
+
+    def on_validation_epoch_start(self) -> None:
+        self._begin_evaluation()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._measure(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_evaluation("validation")
+
+    def on_test_epoch_start(self) -> None:
+        self._begin_evaluation()
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self._measure(batch)
+
+    def on_test_epoch_end(self) -> None:
+        self._log_evaluation("test")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["progress"] = {"seconds": self.seconds, "entries": self.entries}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.seconds, self.entries = checkpoint["progress"]["seconds"], checkpoint["progress"]["entries"]
+
+    def _terms(self, batch: Batch) -> dict[str, Term]:
+        output = self.model.run_batch(batch, keep_weights=self.objective.needs_weights(batch))
+        terms: dict[str, Term] = self.objective.terms(self.model, output, batch)
+        return terms
+
+    def _log_step(self, terms: Mapping[str, Term], loss: Tensor, batch: Batch) -> None:
+        losses = {f"train/{name}": value for name, value in by_task(terms, batch.tasks).items()}
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise ValueError(f"step {self.trainer.global_step}: the loss is {value} ({losses})")
+        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+        speed = {"entries_per_second": self.entries / self.seconds} if self.seconds else {}
+        self.log_dict({"train/loss": value, **losses, "learning_rate": rate, **speed}, batch_size=batch.num_examples)
+
+    def _begin_evaluation(self) -> None:
+        self._measured = {}
+        torch.manual_seed(self.seed)  # some nets draw in evaluation too; training seeds every step anew
+
+    def _measure(self, batch: Batch) -> None:
+        """Adds up each term, its weight and the number of examples, by task and for the whole."""
+        for name, term in self._terms(batch).items():
+            for task in set(batch.tasks):
+                chosen = term.has_target & _is_of(task, batch.tasks, term.loss.device)
+                sums = torch.stack([(term.loss * chosen).sum(), chosen.sum().to(term.loss.dtype)]).detach()
+                known = self._measured.get(f"{task}/{name}")
+                weight = torch.tensor(term.weight, device=sums.device)
+                self._measured[f"{task}/{name}"] = (sums if known is None else known[0] + sums, weight)
+
+    def _log_evaluation(self, split: str) -> None:
+        """Means by task; the loss is the mean over tasks, however many examples each has."""
+        losses: dict[str, float] = {}
+        by_name: dict[str, float] = {}
+        for name, (sums, weight) in sorted(self._measured.items()):
+            gathered = cast(Tensor, self.all_gather(sums))
+            summed, num = gathered.reshape(-1, 2).sum(0).tolist()
+            if num:
+                by_name[f"{split}/{name}"] = summed / num
+                task = name.partition("/")[0]
+                losses[task] = losses.get(task, 0.0) + float(weight) * summed / num
+        if losses:
+            self.log_dict({f"{split}/loss": sum(losses.values()) / len(losses), **by_name})
+
+
+def model_of(source: str) -> UnimodalForConditionalGeneration:
+    """A new model from a YAML file (yours, or one that comes with the package), or the model of a folder."""
+    if (Path(source) / "config.json").is_file():
+        model: UnimodalForConditionalGeneration = UnimodalForConditionalGeneration.from_pretrained(
+            source, use_safetensors=True
+        )
+        return model.train()
+    path = Path(source)
+    if path.is_dir():
+        raise ValueError(f"model.source: {source} holds no config.json, so it is no model")
+    if not path.exists() and (PACKAGE / source).is_file():
+        path = PACKAGE / source
+    spec = load_spec(path)
+    if unknown := sorted(set(spec) - {"spec", "processors"}):
+        raise ValueError(f"{path}: {', '.join(unknown)}: a model's file has spec and processors")
+    return UnimodalForConditionalGeneration(UnimodalConfig(**spec))
+
+
+def by_task(terms: Mapping[str, Term], tasks: tuple[str, ...]) -> dict[str, float]:
+    """{task/term: mean over its examples that have it}, in one transfer from the device."""
+    stacked = torch.stack([torch.stack([term.loss, term.has_target.to(term.loss.dtype)]) for term in terms.values()])
+    sums: dict[str, list[float]] = {}
+    for name, (losses, present) in zip(terms, stacked.detach().tolist(), strict=True):
+        for task, loss, has in zip(tasks, losses, present, strict=True):
+            if has:
+                sums.setdefault(f"{task}/{name}", []).append(loss)
+    return {name: sum(values) / len(values) for name, values in sorted(sums.items())}
+
+
+def _is_of(task: str, tasks: tuple[str, ...], device: torch.device) -> Tensor:
+    return torch.tensor([other == task for other in tasks], device=device)

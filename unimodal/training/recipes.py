@@ -1,0 +1,66 @@
+"""Training in steps, from a config of `unimodal fit` and a folder: text pieces, a run within a time, an adapter."""
+
+import csv
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from unimodal.build import build
+from unimodal.processor import PIECES_FILE
+from unimodal.spec import load_spec, merge_specs
+from unimodal.training.cli import main
+from unimodal.training.metrics import FILE as METRICS
+from unimodal.training.module import PACKAGE
+from unimodal.training.vocabulary import prepare
+from unimodal.vocabulary import TokenSpace
+
+RECIPE = "fit.yaml"
+
+
+def load_config(path: str) -> dict[str, Any]:
+    """A config by its file, in the working directory or among those that come with the package."""
+    return load_spec(PACKAGE / path if not Path(path).exists() and (PACKAGE / path).is_file() else path)
+
+
+def learn_pieces(config: Mapping[str, Any], folder: Path) -> str:
+    """Learns the text pieces of a run anew, into its folder."""
+    ranges = load_config(config["model"]["source"])["spec"]["vocabulary"]
+    texts = build(config["data"]["texts"], Callable[..., Iterator[str]], where="data.texts")
+    (folder / PIECES_FILE).unlink(missing_ok=True)
+    pieces = prepare(folder / PIECES_FILE, build(ranges, TokenSpace, where="vocabulary"), texts).pieces
+    return f"{len(pieces):,} text pieces"
+
+
+def fit(
+    config: Mapping[str, Any], folder: Path, *, seconds: float | None = None, checkpoint: Path | None = None
+) -> str:
+    """Runs `unimodal fit` into a folder, for at most some seconds: the learning rate's schedule ends with them."""
+    overlay: dict[str, Any] = {"trainer": {"default_root_dir": str(folder)}}
+    if seconds is not None:
+        whole = max(1, round(seconds))
+        overlay["trainer"]["max_time"] = (
+            f"{whole // 86400:02}:{whole // 3600 % 24:02}:{whole // 60 % 60:02}:{whole % 60:02}"
+        )
+        overlay["model"] = {"schedule": {"seconds": float(whole)}}
+    folder.mkdir(parents=True, exist_ok=True)
+    recipe = folder / RECIPE
+    recipe.write_text(yaml.safe_dump(merge_specs(config, overlay), sort_keys=False), encoding="utf-8")
+    main(["fit", "--config", str(recipe), *(["--ckpt_path", str(checkpoint)] if checkpoint is not None else [])])
+    return _last_step(folder / METRICS)
+
+
+def adaptation(config: Mapping[str, Any], overlay: Mapping[str, Any], *, model: Path, task: str) -> dict[str, Any]:
+    """The config of an adapter of a trained model for one task: as the model was trained, with an overlay's changes."""
+    merged = merge_specs(config, overlay)
+    merged["model"] = {**merged["model"], "source": str(model)}
+    merged["data"] = {**merged["data"], "tasks": {task: config["data"]["tasks"].get(task)}}
+    return merged
+
+
+def _last_step(metrics: Path) -> str:
+    with metrics.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["train/loss"]]
+    *_, last = rows
+    return f"{int(last['step']) + 1:,} steps, {float(last['entries_per_second']):,.0f} entries a second"
