@@ -34,17 +34,17 @@ def main() -> None:
     torch.manual_seed(0)
     theirs = T5ForConditionalGeneration(T5Config(dropout_rate=0.0))
     ours = convert(theirs)
-    nn.ModuleList([ours, theirs]).to(DEVICE)
+    both = nn.ModuleList([ours, theirs]).to(DEVICE)
     source, target = (torch.randint(4, 32000, (options.batch, options.length), device=DEVICE) for _ in range(2))
     mask = torch.ones_like(source)
     mask[1::2, options.length * 3 // 4 :] = 0  # every second source is padded by a quarter
     inputs = {"input_ids": source, "attention_mask": mask, "decoder_input_ids": target, "labels": target.roll(-1, 1)}
     with torch.no_grad():
-        losses = [float(model.eval()(**inputs).loss) for model in (ours, theirs)]
+        losses = [float(model(**inputs).loss) for model in both]
     assert abs(losses[0] - losses[1]) < 1e-4 * losses[1], f"the two models are not the same: {losses}"
     results = {
         "training step": timed_ratio(training(ours, inputs), training(theirs, inputs), options.rounds),
-        "encoder pass": timed_ratio(*encoding(ours.eval(), theirs.eval(), source, mask), options.rounds),
+        "encoder pass": timed_ratio(*encoding(ours, theirs, source, mask), options.rounds),
     }
     report(results, options)
 
@@ -57,7 +57,7 @@ def convert(theirs: T5ForConditionalGeneration) -> UnimodalForConditionalGenerat
 
 
 def training(model: nn.Module, inputs: dict[str, Tensor]) -> Callable[[], None]:
-    optimizer = torch.optim.AdamW(model.train().parameters(), lr=1e-4)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
 
     def step() -> None:
         optimizer.zero_grad()

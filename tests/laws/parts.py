@@ -15,7 +15,7 @@ from unimodal.layout import Layout
 from unimodal.masks import Mask
 from unimodal.positions import Position
 
-DIM, HEADS, HEAD_DIM = 8, 2, 4
+DIM, HEADS, HEAD_DIM = 8, 4, 2
 
 Spec = Mapping[str, Any]
 
@@ -47,10 +47,10 @@ ARGUMENTS: dict[str, list[Spec]] = {
     "unimodal.positions.sinusoidal.Sinusoidal": [{}],
     "unimodal.mixers.attention.SelfAttention": [
         {"heads": HEADS},
-        {"heads": HEADS, "groups": 1, "scale": 1.0, "bias": False, "out_bias": False},
-        {"heads": HEADS, "head_dim": 6},
+        {"heads": HEADS, "groups": 2, "scale": 1.0, "bias": False, "out_bias": False},
+        {"heads": HEADS, "groups": 1, "head_dim": 6},
     ],
-    "unimodal.mixers.attention.CrossAttention": [{"heads": HEADS}, {"heads": HEADS, "groups": 1, "head_dim": 6}],
+    "unimodal.mixers.attention.CrossAttention": [{"heads": HEADS}, {"heads": HEADS, "groups": 2, "head_dim": 6}],
     "unimodal.feedforwards.dense.Dense": [
         {"hidden": 12, "activation": "unimodal.activations.ReLU"},
         {"hidden": 12, "activation": "unimodal.activations.TanhGELU", "bias": False},
@@ -61,6 +61,27 @@ ARGUMENTS: dict[str, list[Spec]] = {
     ],
     "unimodal.caches.dense.Dense": [{}, {"capacity": 1}],
     "unimodal.caches.once.Once": [{}],
+    "unimodal.objectives.connectionist.Connectionist": [{"net": "speech", "tasks": ["asr"]}],
+    "unimodal.objectives.cross_entropy.CrossEntropy": [{}, {"smoothing": 0.1}],
+    "unimodal.objectives.frames.Frames": [{}],
+    "unimodal.objectives.guided_attention.GuidedAttention": [{"net": "frames"}],
+    "unimodal.objectives.weighted.Weighted": [
+        {
+            "objectives": {
+                "heard": {
+                    "class": "unimodal.objectives.connectionist.Connectionist",
+                    "net": "speech",
+                    "tasks": ["asr", "lid"],
+                },
+                "diagonal": {
+                    "class": "unimodal.objectives.guided_attention.GuidedAttention",
+                    "net": "frames",
+                    "heads": 1,
+                },
+            },
+            "weights": {"heard": 0.3},
+        }
+    ],
     "unimodal.plans.repeated.Repeated": [{"times": 1}, {"times": 3}],
     "unimodal.plans.sequential.Sequential": [{}],
 }

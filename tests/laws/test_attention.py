@@ -19,7 +19,7 @@ from unimodal.positions.none import NoPosition
 
 B, T, S = 3, 4, 9
 SPLITS = [[9], [1, 8], [4, 5], [1] * 9, [3, 3, 3], [8, 1]]
-GROUPS = [HEADS, 1]
+GROUPS = [HEADS, 2, 1]
 
 
 def dense(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:

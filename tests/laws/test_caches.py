@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.laws.parts import ARGUMENTS, DIM, close, factory, final_classes, label, layout_of, specs
+from tests.laws.parts import ARGUMENTS, DIM, HEAD_DIM, close, factory, final_classes, label, layout_of, specs
 from tests.laws.tiny import BUCKETED, CAUSAL, PREFIX, stack
 from unimodal.caches import Cache
 from unimodal.caches.once import Once
@@ -100,7 +100,7 @@ def padded(rows: list[Tensor]) -> Tensor:
 STACKS: dict[str, dict[str, Any]] = {
     "bucketed": {"position": BUCKETED},
     "rotary": {"position": "unimodal.positions.rotary.Rotary"},
-    "clipped": {"position": {"class": "unimodal.positions.clipped.Clipped", "head_dim": 4, "longest": 3}},
+    "clipped": {"position": {"class": "unimodal.positions.clipped.Clipped", "head_dim": HEAD_DIM, "longest": 3}},
     "learned": {"position": {"class": "unimodal.positions.learned.Learned", "longest": 64}},
     "window": {"mask": {"class": "unimodal.masks.window.Window", "width": 3}},
     "prefix": {"mask": PREFIX},

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.laws.parts import ARGUMENTS, DIM, close, final_classes, label, layout_of, specs
+from tests.laws.parts import ARGUMENTS, DIM, HEAD_DIM, close, final_classes, label, layout_of, specs
 from tests.laws.tiny import BUCKETED, NUM_TOKENS, POST, PRE, gradients_of, model_of, model_spec, stack
 from unimodal.build import build
 from unimodal.caches.dense import Dense
@@ -15,7 +15,7 @@ from unimodal.plans import Plan
 FOLDER = "unimodal.plans"
 every_plan = pytest.mark.parametrize("spec", specs(FOLDER), ids=label)
 ROTARY = "unimodal.positions.rotary.Rotary"
-CLIPPED = {"class": "unimodal.positions.clipped.Clipped", "head_dim": 4, "longest": 3}
+CLIPPED = {"class": "unimodal.positions.clipped.Clipped", "head_dim": HEAD_DIM, "longest": 3}
 
 
 def test_every_plan_of_the_folder_is_tried_here() -> None:

@@ -131,7 +131,7 @@ def test_buckets_are_those_of_t5(bidirectional: bool, num_buckets: int, longest:
 
 def test_clipped_scores_are_products_with_the_vector_of_the_distance(inputs: tuple[Tensor, ...]) -> None:
     position, (_, q, _, at, of) = (
-        made({"class": "unimodal.positions.clipped.Clipped", "head_dim": 4, "longest": 3}),
+        made({"class": "unimodal.positions.clipped.Clipped", "head_dim": HEAD_DIM, "longest": 3}),
         inputs,
     )
     found = position.score(q, at, of)

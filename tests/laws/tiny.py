@@ -36,7 +36,7 @@ def stack_spec(
     dropout: float = 0.0,
 ) -> dict[str, Any]:
     """Two blocks. A post-norm stack has dense, a pre-norm one gated feed-forwards and grouped attention."""
-    attention = {"heads": HEADS, "groups": 1 if norms is PRE else HEADS, "dropout": dropout}
+    attention = {"heads": HEADS, "groups": 2 if norms is PRE else HEADS, "dropout": dropout}
     dense = {"class": "unimodal.feedforwards.dense.Dense", "activation": "unimodal.activations.GELU"}
     gated = {"class": "unimodal.feedforwards.gated.Gated", "activation": "unimodal.activations.SiLU"}
     cross = {"class": "unimodal.mixers.attention.CrossAttention", **attention}
