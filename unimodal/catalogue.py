@@ -1,6 +1,7 @@
 """The tasks by name: the files of `configs/tasks/`, each built by import path; to list them is light."""
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,17 +27,19 @@ def check_task(name: str) -> str:
     return name
 
 
-def task_spec(name: str) -> dict[str, Any]:
-    """What `configs/tasks/NAME.yaml` says."""
-    from unimodal.spec import load_spec
+def task_spec(name: str, overlay: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What `configs/tasks/NAME.yaml` says, with an overlay's changes."""
+    from unimodal.spec import load_spec, merge_specs
 
-    return load_spec(TASKS / f"{check_task(name)}.yaml")
+    return merge_specs(load_spec(TASKS / f"{check_task(name)}.yaml"), overlay or {})
 
 
-def build_task(name: str, vocabulary: "Vocabulary", cache: Path | None = None) -> "Task":
+def build_task(
+    name: str, vocabulary: "Vocabulary", cache: Path | None = None, *, overlay: Mapping[str, Any] | None = None
+) -> "Task":
     """A task by its name, in the tokens of a vocabulary; its corpora lie in `cache` (None: the user's cache folder)."""
     from unimodal.build import build
     from unimodal.task import Task
 
-    task: Task = build(task_spec(name), Task, where=f"tasks.{name}", vocabulary=vocabulary, cache=cache)
+    task: Task = build(task_spec(name, overlay), Task, where=f"tasks.{name}", vocabulary=vocabulary, cache=cache)
     return task

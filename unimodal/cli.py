@@ -8,7 +8,7 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -40,8 +40,13 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit status."""
     given = sys.argv[1:] if arguments is None else list(arguments)
+    return guarded(lambda: _dispatch(given))
+
+
+def guarded(action: Callable[[], int]) -> int:
+    """The exit status of an action; a user's mistake in it becomes one line and status 2."""
     try:
-        status = _dispatch(given)
+        status = action()
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, final
 
+import torch
+
 from unimodal.batching import Item
 from unimodal.hub import Unimodal
 from unimodal.task import Example, Task
@@ -91,6 +93,7 @@ def evaluate(
     if not examples:
         raise ValueError(f"split: the task {task.name} has no {split} examples")
     predictions: list[object] = []
+    torch.manual_seed(0)  # what is drawn (a sampler's tokens, a pre-net's noise) is the same every time
     for start in range(0, len(examples), ROUND):
         if start >= FEWEST and time.perf_counter() - began > seconds:
             break

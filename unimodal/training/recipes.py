@@ -1,5 +1,6 @@
 """Training in steps, from a config of `unimodal fit` and a folder: text pieces, a run within a time, an adapter."""
 
+import copy
 import csv
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ import yaml
 from unimodal.build import build
 from unimodal.processor import PIECES_FILE
 from unimodal.spec import load_spec, merge_specs
+from unimodal.training.checkpoint import LAST
 from unimodal.training.cli import main
 from unimodal.training.metrics import FILE as METRICS
 from unimodal.training.module import PACKAGE
@@ -51,12 +53,30 @@ def fit(
     return _last_step(folder / METRICS)
 
 
-def adaptation(config: Mapping[str, Any], overlay: Mapping[str, Any], *, model: Path, task: str) -> dict[str, Any]:
-    """The config of an adapter of a trained model for one task: as the model was trained, with an overlay's changes."""
-    merged = merge_specs(config, overlay)
-    merged["model"] = {**merged["model"], "source": str(model)}
-    merged["data"] = {**merged["data"], "tasks": {task: config["data"]["tasks"].get(task)}}
-    return merged
+def unfinished(config: Mapping[str, Any], folder: Path) -> Path | None:
+    """The last checkpoint of a run of the same config, however long it was to take; None where there is none."""
+    recipe, last = folder / RECIPE, folder / LAST
+    if not recipe.is_file() or not last.is_file():
+        return None
+    asked = merge_specs(config, {"trainer": {"default_root_dir": str(folder)}})
+    return last if _timeless(load_spec(recipe)) == _timeless(asked) else None
+
+
+def adaptation(
+    config: Mapping[str, Any], *, model: Path, task: str, overlay: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The config of an adapter turned to a trained model and one task, which an overlay may change."""
+    adapted = dict(config)
+    adapted["model"] = {**adapted["model"], "source": str(model)}
+    adapted["data"] = {**adapted["data"], "tasks": {task: overlay}}
+    return adapted
+
+
+def _timeless(config: Mapping[str, Any]) -> dict[str, Any]:
+    left = copy.deepcopy(dict(config))
+    left["trainer"].pop("max_time", None)
+    left["model"]["schedule"].pop("seconds", None)
+    return left
 
 
 def _last_step(metrics: Path) -> str:
