@@ -1,18 +1,30 @@
 """One encoder-decoder: any modality goes in, tokens come out, any modality can be made from them.
 
-Importing this package is cheap: torch is imported when a public name is first used.
+Importing this package is cheap: torch is imported when a public name is first used. It makes transformers' Auto classes
+find ours, whichever of the two packages is imported first.
 """
 
+import sys
 from typing import TYPE_CHECKING
 
+from unimodal.auto import announce
+
 __version__ = "0.1.0"
-__all__ = ["__version__", "load"]
+__all__ = ["UnimodalConfig", "UnimodalForConditionalGeneration", "UnimodalProcessor", "__version__", "load"]
 
 if TYPE_CHECKING:
     from unimodal.hub import load as load
+    from unimodal.model import UnimodalConfig as UnimodalConfig
+    from unimodal.model import UnimodalForConditionalGeneration as UnimodalForConditionalGeneration
+    from unimodal.processor import UnimodalProcessor as UnimodalProcessor
 
 # Where the public names live.
-_HOMES = {"load": "unimodal.hub"}
+_HOMES = {
+    "UnimodalConfig": "unimodal.model",
+    "UnimodalForConditionalGeneration": "unimodal.model",
+    "UnimodalProcessor": "unimodal.processor",
+    "load": "unimodal.hub",
+}
 
 
 def __getattr__(name: str) -> object:
@@ -26,3 +38,6 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+announce(sys.modules[__name__])

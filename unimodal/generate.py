@@ -5,10 +5,11 @@ b rows, d width
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, final
+from typing import TYPE_CHECKING, Any, final
 
 import torch
 from torch import Tensor
+from transformers import GenerationConfig
 
 from unimodal.batching import Item, Piece, token_piece
 from unimodal.build import build
@@ -29,7 +30,8 @@ from unimodal.writers.tokens import TokenWriter
 if TYPE_CHECKING:
     from unimodal.model import UnimodalForConditionalGeneration
 
-T = TypeVar("T")
+LIMIT = 256
+"""Steps of the longest answer where nothing else is said."""
 DECODINGS = Path(__file__).parent / "configs" / "decoding"
 
 
@@ -43,7 +45,7 @@ class Decoding:
         *,
         guides: Sequence[Guide[Any]] = (),
         cache: Callable[[int, torch.device], Cache] = Dense,
-        limit: int = 256,
+        limit: int = LIMIT,
     ) -> None:
         if limit < 1:
             raise ValueError(f"limit: an answer has at least 1 step, not {limit}")
@@ -67,52 +69,113 @@ def decoding_of(choice: str | Mapping[str, Any] | Decoding | None) -> Decoding:
     return build({"class": "unimodal.generate.Decoding", **choice}, Decoding, where="decoding")
 
 
-def sampler_of(
-    num_beams: int, do_sample: bool, temperature: float, top_k: int, top_p: float, length_penalty: float
-) -> Sampler:
-    """The Sampler that transformers' keyword names ask for."""
-    if do_sample and num_beams > 1:
+def decoding_from(config: GenerationConfig, **asked: Any) -> Decoding:
+    """The Decoding that transformers' names ask for; what is None stands in `generation_config.json`, or nowhere."""
+
+    def chosen(name: str, default: Any) -> Any:
+        values = (asked[name], vars(config)[name], default)
+        return next(value for value in values if value is not None)
+
+    limit, width = chosen("max_new_tokens", LIMIT), chosen("num_beams", 1)
+    if not chosen("do_sample", False):
+        sampler = Beam(width, length_penalty=chosen("length_penalty", 1.0)) if width > 1 else Greedy()
+        return Decoding(sampler, limit=limit)
+    if width > 1:
         raise ValueError("do_sample, num_beams: sampling within beams is not offered; choose one of them")
-    if do_sample:
-        return Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
-    return Beam(num_beams, length_penalty=length_penalty) if num_beams > 1 else Greedy()
+    cuts = {"temperature": chosen("temperature", 1.0), "top_k": chosen("top_k", 0), "top_p": chosen("top_p", 1.0)}
+    return Decoding(Sampling(**cuts), limit=limit)
 
 
-def steps(session: Session, hidden: Tensor, writer: Writer[Any]) -> Iterator[None]:
-    """The one decoding loop: from the prompt's last hidden state until no row is left; yields after every step."""
-    while True:
-        step = writer.write(hidden)
+def steps(
+    model: "UnimodalForConditionalGeneration",
+    items: Sequence[Item],
+    start: Sequence[Piece],
+    decoding: Decoding,
+    writer: Writer[Any],
+) -> Iterator[None]:
+    """The one decoding loop: reads the prompts, then writes until no row is left; yields after every step.
+
+    `start` is what the decoder reads first, one piece an item.
+    """
+    if not items:
+        return
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            session = Session(model, decoding.cache)
+            step = writer.write(session.prefill(*model.arrangement.prompt(items, start, model.kinds)))
         yield
-        if step.rows.shape[0] == 0:
-            return
-        if not torch.equal(step.rows, torch.arange(hidden.shape[0], device=step.rows.device)):
-            session.fork(step.rows)
-        hidden = session.forward(step.tree).last[:, -1]
-        session.commit_all(step.tree)
+        while step.rows.shape[0]:
+            with torch.inference_mode():
+                if not torch.equal(step.rows, torch.arange(session.rows, device=step.rows.device)):
+                    session.fork(step.rows)
+                hidden = session.forward(step.tree).last[:, -1]
+                session.commit_all(step.tree)
+                step = writer.write(hidden)
+            yield
+    finally:
+        model.train(was_training)
 
 
-@torch.inference_mode()
 def write_tokens(
     model: "UnimodalForConditionalGeneration",
     items: Sequence[Item],
     decoding: Decoding,
     *,
     guide: Guide[Any] | None = None,
-    observe: Callable[[Tensor, Tensor], None] | None = None,
+    start: Sequence[Piece] | None = None,
 ) -> list[list[Hypothesis]]:
-    """For every item its hypotheses, the best first; `observe` hears (rows, tokens) of each step as it is chosen."""
-    session = Session(model, decoding.cache)
-    writer = TokenWriter(
-        model.logits,
-        guide=ChainGuide([*([] if guide is None else [guide]), *decoding.guides]),
-        search=decoding.sampler.search(len(items), end=model.vocabulary.end, limit=decoding.limit),
-        observe=observe,
-    )
-    start = [token_piece([model.vocabulary.start])] * len(items)
-    return _run(session, model, items, start, writer)
+    """For every item its hypotheses, the best first; one without the end token was cut off by the limit.
+
+    `start` is what the decoder reads first, by default the model's start token.
+    """
+    writer = _token_writer(model, items, decoding, guide)
+    for _ in steps(model, items, start or _starts(model, items), decoding, writer):
+        pass
+    return writer.answers()
 
 
-@torch.inference_mode()
+def stream_tokens(
+    model: "UnimodalForConditionalGeneration",
+    items: Sequence[Item],
+    decoding: Decoding,
+    *,
+    guide: Guide[Any] | None = None,
+) -> Iterator[tuple[int, Hypothesis]]:
+    """(number of the item, its answer so far), whenever one has become a token longer; the last are `write_tokens`'s.
+
+    Raises ValueError at once where the sampler is not sure of a token before the answer is whole.
+    """
+    if not decoding.sampler.streams:
+        name = type(decoding.sampler).__name__
+        raise ValueError(f"decoding: {name} does not stream, for what it has written may still change")
+    return _growing(model, items, decoding, _token_writer(model, items, decoding, guide))
+
+
+def _growing(
+    model: "UnimodalForConditionalGeneration", items: Sequence[Item], decoding: Decoding, writer: TokenWriter
+) -> Iterator[tuple[int, Hypothesis]]:
+    shown = [0] * len(items)
+    for _ in steps(model, items, _starts(model, items), decoding, writer):
+        for item, (hypothesis, *_) in enumerate(writer.answers()):
+            if len(hypothesis.tokens) > shown[item]:
+                shown[item] += 1
+                yield item, hypothesis
+
+
+def _token_writer(
+    model: "UnimodalForConditionalGeneration", items: Sequence[Item], decoding: Decoding, guide: Guide[Any] | None
+) -> TokenWriter:
+    search = decoding.sampler.search(len(items), end=model.vocabulary.end, limit=decoding.limit)
+    guides = ChainGuide([*([] if guide is None else [guide]), *decoding.guides])
+    return TokenWriter(model.logits, guide=guides, search=search)
+
+
+def _starts(model: "UnimodalForConditionalGeneration", items: Sequence[Item]) -> list[Piece]:
+    return [token_piece([model.start])] * len(items)
+
+
 def write_frames(
     model: "UnimodalForConditionalGeneration", items: Sequence[Item], net: str, decoding: Decoding
 ) -> list[dict[str, Tensor]]:
@@ -124,25 +187,6 @@ def write_frames(
         return prenet.embed(arrays, torch.ones(rows, dtype=torch.long), model.embed_tokens)
 
     writer = FrameWriter(postnet, feed=feed, examples=len(items), limit=decoding.limit)
-    start = [Piece(net, postnet.start(), 1)] * len(items)
-    return _run(Session(model, decoding.cache), model, items, start, writer)
-
-
-def _run(
-    session: Session,
-    model: "UnimodalForConditionalGeneration",
-    items: Sequence[Item],
-    start: Sequence[Piece],
-    writer: Writer[T],
-) -> list[T]:
-    if not items:
-        return []
-    was_training = model.training
-    model.eval()
-    try:
-        hidden = session.prefill(*model.arrangement.prompt(items, start, model.kinds))
-        for _ in steps(session, hidden, writer):
-            pass
-    finally:
-        model.train(was_training)
+    for _ in steps(model, items, [Piece(net, postnet.start(), 1)] * len(items), decoding, writer):
+        pass
     return writer.answers()

@@ -4,17 +4,19 @@ Nothing that a folder names is followed: no code, no path, no address; weights a
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from torch import Tensor
-
-from unimodal.generate import Decoding, decoding_of, write_frames, write_tokens
+from unimodal.batching import Item
+from unimodal.catalogue import build_task
+from unimodal.codecs import Codec
+from unimodal.generate import Decoding, decoding_of, stream_tokens, write_frames, write_tokens
 from unimodal.guides.grammar import GrammarGuide
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.processor import UnimodalProcessor
+from unimodal.samplers import Hypothesis
 from unimodal.task import Example, Task
 
 ADAPTER_FILE = "adapter_config.json"
@@ -50,32 +52,78 @@ class Unimodal:
         examples: Sequence[Example],
         *,
         decoding: str | Mapping[str, Any] | Decoding | None = None,
-        observe: Callable[[Tensor, Tensor], None] | None = None,
     ) -> list[Result]:
         """The answers to some examples of one task, decoded as one batch under the task's grammar."""
+        items = [self.processor.prompt(task, example) for example in examples]
+        return self.answer_items(task, items, decoding=decoding)
+
+    def answer_items(
+        self,
+        task: Task,
+        items: Sequence[Item],
+        *,
+        decoding: str | Mapping[str, Any] | Decoding | None = None,
+    ) -> list[Result]:
+        """As `answer`, for prompts that the processor has read already."""
         began = time.perf_counter()
         chosen = decoding_of(decoding)
-        items = [self.processor.prompt(task, example) for example in examples]
         if task.codec is None:
             written = write_frames(self.model, items, task.writes, chosen)
             seconds = (time.perf_counter() - began) / max(len(items), 1)
             return [
-                Result(task.name, self.model.postnet(task.writes).render(steps), None, (), seconds)
-                for steps in written
+                Result(task.name, self.model.postnet(task.writes).render(steps), None, (), seconds) for steps in written
             ]
-        guide = GrammarGuide(task.codec.grammar())
-        found = write_tokens(self.model, items, chosen, guide=guide, observe=observe)
+        guide = GrammarGuide(task.codec.grammar(), limit=chosen.limit)
+        found = write_tokens(self.model, items, chosen, guide=guide)
         seconds = (time.perf_counter() - began) / max(len(items), 1)
-        results = []
-        for best, *_ in found:
-            value = task.codec.decode(best.tokens)
-            results.append(Result(task.name, value, best.score / max(len(best.tokens), 1), best.tokens, seconds))
-        return results
+        return [_result(task.name, task.codec, best, seconds) for best, *_ in found]
+
+    def stream(
+        self, task: Task, item: Item, *, decoding: str | Mapping[str, Any] | Decoding | None = None
+    ) -> Iterator[Result]:
+        """The answer to one prompt as it grows, a Result after every token; the last one is that of `answer_items`.
+
+        Raises ValueError at once for a task that writes no tokens, and for a sampler that does not stream.
+        """
+        if task.codec is None:
+            raise ValueError(f"{task.name}: does not stream, for it writes {task.writes} and no tokens")
+        began, chosen, codec = time.perf_counter(), decoding_of(decoding), task.codec
+        guide = GrammarGuide(codec.grammar(), limit=chosen.limit)
+        growing = stream_tokens(self.model, [item], chosen, guide=guide)
+        return (_result(task.name, codec, so_far, time.perf_counter() - began) for _, so_far in growing)
+
+    def task(self, name: str) -> Task:
+        """A task by its name, in this model's tokens; ValueError where it is unknown, or unknown to the model."""
+        task = build_task(name, self.processor.vocabulary)
+        space = self.processor.vocabulary.space
+        taught = [space.name(tag) for tag in space.ids("task")]
+        if task.name not in taught:
+            raise ValueError(f"the model was not taught the task {name}; it knows {', '.join(taught)}")
+        return task
+
+    def run(
+        self,
+        task: str,
+        *inputs: str | Path,
+        prompt: str | None = None,
+        decoding: str | Mapping[str, Any] | Decoding | None = None,
+    ) -> list[Result]:
+        """The answers to one's own files, one each; `prompt` is the text asked beside them, or instead of them.
+
+        `model.run("asr", "clip.wav")`, `model.run("table_qa", "prices.csv", prompt="what is the largest price?")`.
+        Raises one-line ValueError or FileNotFoundError for what cannot be used.
+        """
+        asked = self.task(task)
+        return self.answer(asked, asked.read([Path(path) for path in inputs], prompt), decoding=decoding)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Writes a folder that `load` reads."""
         self.model.save_pretrained(folder)
         self.processor.save_pretrained(folder)
+
+
+def _result(task: str, codec: Codec[Any], found: Hypothesis, seconds: float) -> Result:
+    return Result(task, codec.decode(found.tokens), found.score / max(len(found.tokens), 1), found.tokens, seconds)
 
 
 def load(name: str | Path, *, base: str | Path | None = None) -> Unimodal:
@@ -87,6 +135,8 @@ def load(name: str | Path, *, base: str | Path | None = None) -> Unimodal:
     folder = Path(name)
     if (folder / ADAPTER_FILE).is_file():
         return _adapted(folder, Path(base) if base is not None else folder.parent)
+    if base is not None:
+        raise ValueError(f"{name}: is no adapter (it holds no {ADAPTER_FILE}), so it takes no base")
     if not folder.is_dir():
         folder = _download(str(name))
     if not (folder / "config.json").is_file():
@@ -96,13 +146,17 @@ def load(name: str | Path, *, base: str | Path | None = None) -> Unimodal:
 
 
 def _adapted(adapter: Path, base: Path) -> Unimodal:
-    from peft import PeftModel
+    from unimodal.adapters.lora import Lora
 
     if not (base / "config.json").is_file():
         raise FileNotFoundError(f"{adapter}: an adapter needs its base model in the folder above it, or --base FOLDER")
     loaded = load(base)
-    merged = PeftModel.from_pretrained(loaded.model, str(adapter)).merge_and_unload()
-    return Unimodal(merged.eval(), loaded.processor)
+    try:
+        Lora.load(loaded.model, adapter).merge(loaded.model)
+    except RuntimeError as error:
+        raise ValueError(f"{adapter}: does not fit the base model {base}") from error
+    loaded.model.eval()
+    return loaded
 
 
 def _download(name: str) -> Path:

@@ -19,7 +19,7 @@ from unimodal.batching import IGNORED, Arrangement, Batch, Item, Sequences, toke
 from unimodal.build import build
 from unimodal.caches import Cache
 from unimodal.caches.once import Once
-from unimodal.generate import Decoding, decoding_of, sampler_of, write_tokens
+from unimodal.generate import Decoding, decoding_from, decoding_of, write_tokens
 from unimodal.heads import Head
 from unimodal.hidden import Hidden, Memory
 from unimodal.layout import Layout, stack_ragged
@@ -35,6 +35,7 @@ class UnimodalConfig(PreTrainedConfig):
     """What `config.json` holds: the spec that the model is built from, and the specs of its processors."""
 
     model_type = "unimodal"
+    __no_type_check__ = True  # transformers takes keys of config.json that are no fields; jaxtyping's check would not
 
     spec: dict[str, Any] | None = None
     processors: dict[str, Any] | None = None
@@ -236,37 +237,70 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
     def _shifted(self, labels: Tensor | None) -> Tensor:
         if labels is None:
             raise ValueError("decoder_input_ids: an encoder-decoder needs them, or labels")
-        start = labels.new_full((labels.shape[0], 1), self.vocabulary.start)
+        start = labels.new_full((labels.shape[0], 1), self.start)
         return torch.cat([start, labels[:, :-1].masked_fill(labels[:, :-1] == IGNORED, self.vocabulary.pad)], 1)
 
-    @torch.inference_mode()
+    @property
+    def start(self) -> int:
+        """The token that a decoder reads first; checkpoints from elsewhere may have their own."""
+        named: int | None = self.generation_config.decoder_start_token_id
+        return self.vocabulary.start if named is None else named
+
     def generate(  # type: ignore[override]  # the keywords of transformers that have a meaning here
         self,
         input_ids: Int[Tensor, "b s"],
         attention_mask: Int[Tensor, "b s"] | None = None,
         *,
-        max_new_tokens: int = 256,
-        num_beams: int = 1,
-        do_sample: bool = False,
-        temperature: float = 1.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        length_penalty: float = 1.0,
+        max_new_tokens: int | None = None,
+        num_beams: int | None = None,
+        do_sample: bool | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        length_penalty: float | None = None,
         decoding: str | Mapping[str, Any] | Decoding | None = None,
     ) -> Int[Tensor, "b t"]:
-        """Text in, text out, under transformers' names: the start token (a decoder alone: the prompt), then the answer.
+        """Text in, text out, as in transformers: the start token (a decoder alone: `input_ids`), then the answer.
 
-        Rows end with the end token and are padded behind it. `decoding` (a name in `configs/decoding/`, or a mapping)
-        stands in the place of the sampling arguments.
+        Rows end with the end token and are padded behind it. What is not given stands in `generation_config.json`;
+        `decoding` (a name in `configs/decoding/`, or a mapping) takes the place of all of it. A decoder alone goes on
+        after the last of its input_ids: nothing is put between.
         """
-        sampler = sampler_of(num_beams, do_sample, temperature, top_k, top_p, length_penalty)
-        chosen = Decoding(sampler, limit=max_new_tokens) if decoding is None else decoding_of(decoding)
+        asked = {
+            "max_new_tokens": max_new_tokens,
+            "num_beams": num_beams,
+            "do_sample": do_sample,
+            "temperature": temperature,
+            "top_k": top_k,
+            "top_p": top_p,
+            "length_penalty": length_penalty,
+        }
+        too_many = [name for name, value in asked.items() if value is not None]
+        if decoding is not None and too_many:
+            raise ValueError(f"decoding, {', '.join(too_many)}: a decoding says all of it; give one or the other")
+        chosen = decoding_from(self.generation_config, **asked) if decoding is None else decoding_of(decoding)
+        prompts = self._prompts(input_ids, attention_mask)
+        if self.backbone.encoder is None:
+            # The decoder reads first what stands last, so that nothing comes between.
+            items = [Item("", (token_piece(ids[:-1]),)) for ids in prompts]
+            begun, start = input_ids, [token_piece(ids[-1:]) for ids in prompts]
+        else:
+            items = [Item("", (token_piece(ids),)) for ids in prompts]
+            begun, start = input_ids.new_full((len(prompts), 1), self.start), None
+        found = write_tokens(self, items, chosen, start=start)
+        answers = stack_ragged([torch.tensor(best[0].tokens) for best in found], fill=self.vocabulary.pad)
+        return torch.cat([begun, answers.to(begun.device)], dim=1)
+
+    def _prompts(self, input_ids: Tensor, attention_mask: Tensor | None) -> list[Tensor]:
+        """The real ids of each row."""
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         prompts = [ids[kept.bool()].cpu() for ids, kept in zip(input_ids, mask, strict=True)]
-        found = write_tokens(self, [Item("", (token_piece(prompt),)) for prompt in prompts], chosen)
-        begun = [[self.vocabulary.start] if self.backbone.encoder is not None else ids.tolist() for ids in prompts]
-        rows = [torch.tensor(begin + list(best[0].tokens)) for begin, best in zip(begun, found, strict=True)]
-        return stack_ragged(rows, fill=self.vocabulary.pad).to(input_ids.device)
+        for row, ids in enumerate(prompts):
+            if ids.numel() == 0:
+                raise ValueError(f"attention_mask: row {row} has no entry")
+            if not 0 <= int(ids.min()) <= int(ids.max()) < len(self.vocabulary):
+                raise ValueError(f"input_ids: row {row} has ids outside the vocabulary's {len(self.vocabulary)}")
+        return prompts
 
     def get_input_embeddings(self) -> nn.Module:
         return self.embedding

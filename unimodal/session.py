@@ -55,6 +55,11 @@ class Session:
         """Committed entries of each row."""
         return self.cache.length
 
+    @property
+    def rows(self) -> int:
+        """Sequences that are being written."""
+        return self.length.shape[0]
+
     def forward(self, tree: TokenTree) -> Hidden:
         """Runs the nodes of a tree behind the committed entries; they stay open."""
         embeds = self.model.embed_tokens(tree.tokens) if tree.embeds is None else tree.embeds

@@ -4,6 +4,7 @@ v vocabulary
 """
 
 import bisect
+import codecs
 import difflib
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -205,6 +206,17 @@ class TextPieces:
     def decode(self, ids: Sequence[int]) -> str:
         """The text of any ids: those that are no text are skipped, bytes that are no UTF-8 become U+FFFD."""
         return b"".join(self._bytes[id] for id in ids if 0 <= id < len(self._bytes)).decode(errors="replace")
+
+    def decode_stream(self, ids: Iterable[int]) -> Iterator[str]:
+        """The text as it comes, in parts that join to `decode`; a character whose bytes are several ids comes whole."""
+        reader = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        for id in ids:
+            part = reader.decode(self._bytes[id] if 0 <= id < len(self._bytes) else b"")
+            if part:
+                yield part
+        rest = reader.decode(b"", final=True)
+        if rest:
+            yield rest
 
     def bytes_of(self, id: int) -> bytes:
         """The UTF-8 bytes that an id stands for; none for control ids."""

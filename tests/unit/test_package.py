@@ -7,7 +7,13 @@ import unimodal
 
 
 def test_the_public_names_are_these() -> None:
-    assert dir(unimodal) == ["__version__", "load"]
+    assert dir(unimodal) == [
+        "UnimodalConfig",
+        "UnimodalForConditionalGeneration",
+        "UnimodalProcessor",
+        "__version__",
+        "load",
+    ]
 
 
 def test_importing_the_package_does_not_import_torch() -> None:

@@ -48,7 +48,7 @@ class _BeamSearch(Search):
         self._examples = [_Example() for _ in range(examples)]
 
     def step(self, logits: Float[Tensor, "b v"]) -> Choice:
-        log_probabilities = logits.float().log_softmax(-1)
+        log_probabilities = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
         rows: list[int] = []
         tokens: list[int] = []
         first = 0
@@ -67,7 +67,7 @@ class _BeamSearch(Search):
     def _advance(self, example: _Example, log_probabilities: Float[Tensor, "w v"]) -> list[int]:
         """One step of one example; for each prefix that runs on, the old prefix it came from."""
         width = self._beam.width
-        scores = torch.tensor([score for _, score in example.running], device=log_probabilities.device)
+        scores = log_probabilities.new_tensor([score for _, score in example.running])
         total = (scores[:, None] + log_probabilities).flatten()
         best, flat = total.topk(min(2 * width, total.shape[0]))
         running: list[tuple[tuple[int, ...], float]] = []

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from unimodal.samplers import Choice, Hypothesis, Search
@@ -21,26 +21,24 @@ class IndependentSearch(Search):
         self._pick = pick
         self._end = end
         self._limit = limit
-        self._running = torch.arange(examples)
+        self._running = list(range(examples))
         self._tokens: list[list[int]] = [[] for _ in range(examples)]
-        self._scores = torch.zeros(examples)
+        self._scores = [0.0] * examples
 
     def step(self, logits: Float[Tensor, "b v"]) -> Choice:
         tokens = self._pick(logits)
-        chosen = logits.float().log_softmax(-1).gather(1, tokens[:, None])[:, 0].cpu()
-        self._scores[self._running] += chosen
-        going = self._take(tokens.cpu())
-        rows = torch.where(going)[0].to(logits.device)
-        self._running = self._running[going]
+        log_probabilities = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
+        scores = log_probabilities.gather(1, tokens[:, None])[:, 0].tolist()
+        going = []
+        for row, (example, token, score) in enumerate(zip(self._running, tokens.tolist(), scores, strict=True)):
+            self._tokens[example].append(token)
+            self._scores[example] += score
+            if token != self._end and len(self._tokens[example]) < self._limit:
+                going.append(row)
+        self._running = [self._running[row] for row in going]
+        rows = torch.tensor(going, dtype=torch.long, device=logits.device)
         return Choice(rows, tokens[rows])
 
-    def _take(self, tokens: Int[Tensor, " b"]) -> Tensor:
-        going = tokens != self._end
-        for example, token in zip(self._running.tolist(), tokens.tolist(), strict=True):
-            self._tokens[example].append(token)
-        full = torch.tensor([len(self._tokens[example]) >= self._limit for example in self._running.tolist()])
-        return going & ~full
-
     def results(self) -> list[list[Hypothesis]]:
-        pairs = zip(self._tokens, self._scores.tolist(), strict=True)
+        pairs = zip(self._tokens, self._scores, strict=True)
         return [[Hypothesis(tuple(tokens), score)] for tokens, score in pairs]

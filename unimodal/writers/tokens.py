@@ -16,29 +16,19 @@ Head = Callable[[Tensor], Tensor]
 
 @final
 class TokenWriter(Writer[list[Hypothesis]]):
-    """Scores by `head`, adjusted by `guide`, chosen by `search`; `observe` hears every choice as it is made."""
+    """Scores by `head`, adjusted by `guide`, chosen by `search`."""
 
-    def __init__(
-        self,
-        head: Head,
-        *,
-        guide: Guide[Any],
-        search: Search,
-        observe: Callable[[Tensor, Tensor], None] | None = None,
-    ) -> None:
+    def __init__(self, head: Head, *, guide: Guide[Any], search: Search) -> None:
         self._head = head
         self._guide = guide
         self._search = search
         self._state: Any = None
-        self._observe = observe
 
     def write(self, hidden: Float[Tensor, "b d"]) -> Step:
         if self._state is None:
             self._state = self._guide.start(hidden.shape[0], hidden.device)
         choice = self._search.step(self._guide.adjust(self._head(hidden), self._state))
         self._state = self._guide.advance(self._guide.take(self._state, choice.rows), choice.tokens)
-        if self._observe is not None:
-            self._observe(choice.rows, choice.tokens)
         return Step(choice.rows, TokenTree.chain(choice.tokens[:, None]))
 
     def answers(self) -> list[list[Hypothesis]]:
