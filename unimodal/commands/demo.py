@@ -41,8 +41,8 @@ LEAST_SECONDS = 20.0
 class Settings:
     """What the demo's config says.
 
-    `training` and `adapting` are configs of `unimodal fit`; `pretraining` and `fine_tuning` are laid over them. `adapted`
-    is the task that gets an adapter. `minutes` has `whole`, and what of it is kept for `fine_tuning`, `evaluation` and
+    `training` and `adapting` are configs of `unimodal fit`; `pretraining` and `fine_tuning` are laid over them. The
+    task `adapted` gets an adapter. `minutes` has `whole`, and what of it is kept for `fine_tuning`, `evaluation` and
     `slack`. `evaluation` is `unimodal.evaluate.evaluate` with its arguments.
     """
 
