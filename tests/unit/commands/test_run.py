@@ -161,7 +161,7 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("tall.csv").write_text("a,b\n" + "1,2\n" * 100)
     Path("folder").mkdir()
     write_wav(Path("slow.wav"), rate=100, seconds=5)
-    write_wav(Path("long.wav"), seconds=9)
+    write_wav(Path("long.wav"), seconds=31)
     write_wav(Path("good.wav"))
     return tmp_path
 
@@ -174,7 +174,7 @@ MISTAKES = {
     "empty file": (["asr", "empty.wav"], "empty.wav: is empty"),
     "no sound": (["asr", "noise.wav"], "noise.wav: cannot be read as sound"),
     "wrong sample rate": (["asr", "slow.wav"], "slow.wav: has a sample rate of 100 Hz"),
-    "too long": (["asr", "long.wav"], "long.wav: lasts longer than the limit of 8 s"),
+    "too long": (["asr", "long.wav"], "long.wav: lasts longer than the limit of 30 s"),
     "one bad of two": (["asr", "good.wav", "empty.wav"], "empty.wav: is empty"),
     "no picture": (["caption", "noise.png"], "noise.png: cannot be read as a picture"),
     "no text": (["tts", "binary.txt"], "binary.txt: is not UTF-8 text"),
