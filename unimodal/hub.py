@@ -12,6 +12,7 @@ from typing import Any, final
 from unimodal.batching import Item
 from unimodal.catalogue import build_task
 from unimodal.codecs import Codec
+from unimodal.folder import CONFIG_FILE, find_folder
 from unimodal.generate import Decoding, decoding_of, stream_tokens, write_frames, write_tokens
 from unimodal.guides.grammar import GrammarGuide
 from unimodal.model import UnimodalForConditionalGeneration
@@ -137,18 +138,17 @@ def load(name: str | Path, *, base: str | Path | None = None) -> Unimodal:
         return _adapted(folder, Path(base) if base is not None else folder.parent)
     if base is not None:
         raise ValueError(f"{name}: is no adapter (it holds no {ADAPTER_FILE}), so it takes no base")
-    if not folder.is_dir():
-        folder = _download(str(name))
-    if not (folder / "config.json").is_file():
-        raise FileNotFoundError(f"{folder}: holds no config.json and no {ADAPTER_FILE}, so it is no model")
-    model = UnimodalForConditionalGeneration.from_pretrained(folder, use_safetensors=True)
+    folder = find_folder(name)
+    if not (folder / CONFIG_FILE).is_file():
+        raise FileNotFoundError(f"{folder}: holds no {CONFIG_FILE} and no {ADAPTER_FILE}, so it is no model")
+    model = UnimodalForConditionalGeneration.from_pretrained(folder)
     return Unimodal(model.eval(), UnimodalProcessor.from_pretrained(folder))
 
 
 def _adapted(adapter: Path, base: Path) -> Unimodal:
     from unimodal.adapters.lora import Lora
 
-    if not (base / "config.json").is_file():
+    if not (base / CONFIG_FILE).is_file():
         raise FileNotFoundError(f"{adapter}: an adapter needs its base model in the folder above it, or --base FOLDER")
     loaded = load(base)
     try:
@@ -157,18 +157,3 @@ def _adapted(adapter: Path, base: Path) -> Unimodal:
         raise ValueError(f"{adapter}: does not fit the base model {base}") from error
     loaded.model.eval()
     return loaded
-
-
-def _download(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    patterns = ["*.json", "*.safetensors", "tokenizer.model"]
-    try:
-        return Path(snapshot_download(name, allow_patterns=patterns))
-    except HFValidationError as error:
-        raise FileNotFoundError(f"{name}: no such folder, and no name of a model on the Hub") from error
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise FileNotFoundError(
-            f"{name}: no such folder, and the Hub does not give it ({type(error).__name__})"
-        ) from error

@@ -19,6 +19,7 @@ from unimodal.batching import IGNORED, Arrangement, Batch, Item, Sequences, toke
 from unimodal.build import build
 from unimodal.caches import Cache
 from unimodal.caches.once import Once
+from unimodal.folder import check_folder
 from unimodal.generate import Decoding, decoding_from, decoding_of, write_tokens
 from unimodal.heads import Head
 from unimodal.hidden import Hidden, Memory
@@ -120,6 +121,20 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
                 initialization.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
             initialization.normal_(module.weight, std=module.embedding_dim**-0.5)
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]  # its options are handed on
+        cls, pretrained_model_name_or_path: str | Path | None, *arguments: Any, **options: Any
+    ) -> "UnimodalForConditionalGeneration":
+        """As in transformers, but from safetensors alone, and a local folder is checked before anything is built.
+
+        Raises ValueError or FileNotFoundError for a folder that holds no model of ours.
+        """
+        name = pretrained_model_name_or_path
+        if name is not None and Path(name).is_dir():
+            folder = Path(name) / options.get("subfolder", "")
+            check_folder(folder, lambda spec: cls(UnimodalConfig(spec=spec)))
+        return super().from_pretrained(name, *arguments, **{**options, "use_safetensors": True})
 
     def prenet(self, net: str) -> Prenet:
         """The pre-net of a name."""

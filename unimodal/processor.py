@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any, final
 
 import torch
+from transformers.utils.hub import PushToHubMixin
 
 from unimodal.batching import Item, Piece, token_piece
 from unimodal.build import build
+from unimodal.folder import find_folder, read_json
 from unimodal.modality import Processor
 from unimodal.task import Example, Task
 from unimodal.vocabulary import TextPieces, TokenSpace, Vocabulary
@@ -18,7 +20,7 @@ SPEC_FILE = "processor_config.json"
 
 
 @final
-class UnimodalProcessor:
+class UnimodalProcessor(PushToHubMixin):
     """One Processor for each net of the model, and the vocabulary that they share."""
 
     def __init__(self, specs: Mapping[str, Any], vocabulary: Vocabulary) -> None:
@@ -53,21 +55,27 @@ class UnimodalProcessor:
         answer = token_piece([self.vocabulary.space.start, *labels[:-1]], net=task.writes)
         return Item(task.name, prompt, answer, torch.tensor(labels))
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Writes the text pieces and the specs of the nets beside a model."""
-        folder = Path(folder)
+    def save_pretrained(self, save_directory: str | Path, **options: Any) -> None:
+        """Writes the text pieces and the specs of the nets beside a model; transformers' options mean nothing here."""
+        folder = Path(save_directory)
         folder.mkdir(parents=True, exist_ok=True)
         self.vocabulary.pieces.save(folder / PIECES_FILE)
-        specs = {"vocabulary": self.vocabulary.space.ranges, "processors": self.specs}
+        specs = {
+            "processor_class": type(self).__name__,
+            "vocabulary": self.vocabulary.space.ranges,
+            "processors": self.specs,
+        }
         (folder / SPEC_FILE).write_text(json.dumps(specs, indent=2) + "\n")
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> "UnimodalProcessor":
-        """The processor of a model's folder."""
-        folder = Path(folder)
-        for name in (PIECES_FILE, SPEC_FILE):
-            if not (folder / name).is_file():
-                raise FileNotFoundError(f"{folder / name}: not there; is {folder} a model's folder?")
-        specs = json.loads((folder / SPEC_FILE).read_text())
-        vocabulary = Vocabulary(TokenSpace(specs["vocabulary"]), TextPieces.load(folder / PIECES_FILE))
-        return cls(specs["processors"], vocabulary)
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> "UnimodalProcessor":
+        """The processor of a model's folder or Hub id; what AutoProcessor adds to that is not needed."""
+        folder = find_folder(pretrained_model_name_or_path)
+        specs = read_json(folder / SPEC_FILE)
+        for name, kind in (("vocabulary", list), ("processors", dict)):
+            if not isinstance(specs.get(name), kind):
+                raise ValueError(f"{folder / SPEC_FILE}: {name}: expected a {kind.__name__}")
+        if not (folder / PIECES_FILE).is_file():
+            raise FileNotFoundError(f"{folder / PIECES_FILE}: not there; is {folder} a model's folder?")
+        space = build({"class": "unimodal.vocabulary.TokenSpace", "ranges": specs["vocabulary"]}, TokenSpace, SPEC_FILE)
+        return cls(specs["processors"], Vocabulary(space, TextPieces.load(folder / PIECES_FILE)))

@@ -21,6 +21,9 @@ from unimodal.plans import Plan
 from unimodal.positions import Position
 from unimodal.positions.none import NoPosition
 
+DEEPEST = 1000
+"""Blocks of the deepest stack: a config from elsewhere must not keep us building."""
+
 
 @final
 class Stack(nn.Module):
@@ -39,6 +42,8 @@ class Stack(nn.Module):
         final_norm: Callable[[int], Norm],
     ) -> None:
         super().__init__()
+        if not 0 <= depth <= DEEPEST:
+            raise ValueError(f"depth: a stack has 0 to {DEEPEST} blocks, not {depth}")
         self.mask = mask
         self.plan = plan
         self.position = position(dim)

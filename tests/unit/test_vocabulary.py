@@ -114,3 +114,18 @@ def test_mistakes_with_pieces_are_one_line(tmp_path, pieces, space):
         pieces.encode("a\ud800")
     with pytest.raises(ValueError, match="9 text ids, the pieces 512"):
         Vocabulary(TokenSpace([{"text": 9}]), pieces)
+
+
+@pytest.mark.parametrize("text", ["", "plain", "é漢𝄞 – \N{ZERO WIDTH JOINER}", "▁ sign", "a\n\tb"])
+def test_streamed_parts_are_whole_characters_and_join_to_the_text(pieces: TextPieces, text: str) -> None:
+    ids = pieces.encode(text)
+    parts = list(pieces.decode_stream(iter(ids)))
+    assert "".join(parts) == text and "" not in parts
+    assert len(ids) > len(parts) or text.isascii()
+
+
+def test_streamed_bytes_that_are_no_text_are_those_of_decode(pieces: TextPieces) -> None:
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(50):
+        ids = torch.randint(-2, len(pieces) + 5, (20,), generator=generator).tolist()
+        assert "".join(pieces.decode_stream(ids)) == pieces.decode(ids)
