@@ -1,4 +1,4 @@
-"""Trains a model from a config: python scripts/pretrain.py --config configs/training/nano.yaml [--trainer.max_steps N]."""
+"""Trains a model: python scripts/pretrain.py --config configs/training/nano.yaml [--trainer.max_steps N ...]."""
 
 import sys
 

@@ -82,6 +82,7 @@ ARGUMENTS: dict[str, list[Spec]] = {
             "weights": {"heard": 0.3},
         }
     ],
+    "unimodal.adapters.lora.Lora": [{}, {"targets": ["up$", "^prenets"], "rank": 2}],
     "unimodal.plans.repeated.Repeated": [{"times": 1}, {"times": 3}],
     "unimodal.plans.sequential.Sequential": [{}],
 }

@@ -1,5 +1,7 @@
 """Bucketings: which examples of a window stand in a batch together."""
 
+import bisect
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from random import Random
@@ -7,6 +9,8 @@ from typing import final
 
 Length = tuple[int, int]
 """Entries of an example: (source, target)."""
+SLACK = 0.5
+"""Share of a batch's work by which batches may differ where that saves padding."""
 
 
 class Bucketing(ABC):
@@ -30,40 +34,43 @@ class Mixed(Bucketing):
 class ByLength(Bucketing):
     """Batches of examples that are alike in both lengths, for one example a row.
 
-    The window is halved again and again, across the side (source or target) in which its examples differ most, so that
-    speech in and speech out never pad each other.
+    The window is divided again and again, across the side (source or target) and at the place that leave the least
+    padding, so that speech in and speech out never pad each other.
     """
 
     def split(self, lengths: Sequence[Length], batches: int, generator: Random) -> list[list[int]]:
         order = generator.sample(range(len(lengths)), len(lengths))
-        found = self._halve(order, lengths, batches)
+        found = _divide(order, lengths, batches)
         return generator.sample(found, len(found))
 
-    def _halve(self, examples: list[int], lengths: Sequence[Length], batches: int) -> list[list[int]]:
-        if batches == 1:
-            return [examples]
-        halves = min((self._halves(examples, lengths, batches, side) for side in (0, 1)), key=lambda cut: cut[0])
-        first, second = halves[1]
-        return self._halve(first, lengths, batches // 2) + self._halve(second, lengths, batches - batches // 2)
 
-    def _halves(
-        self, examples: list[int], lengths: Sequence[Length], batches: int, side: int
-    ) -> tuple[int, tuple[list[int], list[int]]]:
-        """(padded entries, halves) of a cut across one side."""
-        order = sorted(examples, key=lambda example: lengths[example][side])
-        least = batches // 2
-        share = least / batches * sum(sum(lengths[example]) for example in order)
-        place, sum_ = 0, 0.0
-        while sum_ < share:
-            sum_ += sum(lengths[order[place]])
-            place += 1
-        place = min(max(place, least), len(order) - (batches - least))
-        halves = order[:place], order[place:]
-        return sum(_padded(half, lengths) for half in halves), halves
+def _divide(examples: Sequence[int], lengths: Sequence[Length], batches: int) -> list[list[int]]:
+    """Batches of about the same work, cut where two parts are padded least."""
+    if batches == 1:
+        return [list(examples)]
+    least: tuple[int, int, list[int], list[int]] | None = None
+    for side in (0, 1):
+        order = sorted(examples, key=lambda example: (lengths[example][side], lengths[example][1 - side]))
+        before, after = _padded(order, lengths), _padded(order[::-1], lengths)[::-1]
+        work = list(itertools.accumulate(sum(lengths[example]) for example in order))
+        for first in range(1, batches):
+            fewest, most = first, len(order) - (batches - first)
+            begin, end = (bisect.bisect(work, (first + slack) / batches * work[-1]) for slack in (-SLACK, SLACK))
+            for place in range(min(max(begin, fewest), most), min(max(end, fewest), most) + 1):
+                padding = before[place - 1] + after[place]
+                if least is None or padding < least[0]:
+                    least = padding, first, order[:place], order[place:]
+    assert least is not None
+    _, first, head, tail = least
+    return _divide(head, lengths, first) + _divide(tail, lengths, batches - first)
 
 
-def _padded(examples: Sequence[int], lengths: Sequence[Length]) -> int:
-    return len(examples) * sum(max(lengths[example][side] for example in examples) for side in (0, 1))
+def _padded(order: Sequence[int], lengths: Sequence[Length]) -> list[int]:
+    """Entries of the first 1, 2, ... examples, each as long as the longest on either side."""
+    sources = itertools.accumulate((lengths[example][0] for example in order), max)
+    targets = itertools.accumulate((lengths[example][1] for example in order), max)
+    longest = zip(sources, targets, strict=True)
+    return [count * (source + target) for count, (source, target) in enumerate(longest, start=1)]
 
 
 def _cut(order: Sequence[int], work: Sequence[int], batches: int) -> list[list[int]]:

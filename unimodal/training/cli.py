@@ -80,6 +80,7 @@ class TrainingCLI(LightningCLI):
 def main(arguments: Sequence[str]) -> int:
     """Runs one subcommand. Raises ValueError or OSError, in one line, for a user's mistake."""
     with _configs(arguments) as given, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Lightning calls others by older names
         for message in EXPECTED:
             warnings.filterwarnings("ignore", message)
         for name in ("lightning.pytorch", "lightning.fabric"):

@@ -145,10 +145,10 @@ class Learner(LightningModule):
 def model_of(source: str) -> UnimodalForConditionalGeneration:
     """A new model from a YAML file (yours, or one that comes with the package), or the model of a folder."""
     if (Path(source) / "config.json").is_file():
-        model: UnimodalForConditionalGeneration = UnimodalForConditionalGeneration.from_pretrained(
-            source, use_safetensors=True
-        )
-        return model.train()
+        model: UnimodalForConditionalGeneration
+        model = UnimodalForConditionalGeneration.from_pretrained(source, use_safetensors=True)
+        model.train()
+        return model
     path = Path(source)
     if path.is_dir():
         raise ValueError(f"model.source: {source} holds no config.json, so it is no model")
