@@ -216,7 +216,7 @@ def test_what_is_no_model_is_one_line(run: Run, broken: Path, monkeypatch: pytes
     for model, expected in {
         "nowhere/model/at/all": "nowhere/model/at/all: no such folder, and no name of a model on the Hub",
         str(broken): f"{broken}: holds no config.json and no adapter_config.json, so it is no model",
-        "folder": "It looks like the config file at 'folder/config.json' is not a valid JSON file.",
+        "folder": "folder/config.json: is no JSON (JSONDecodeError)",
     }.items():
         status, said, error = run("asr", "good.wav", model=model)
         assert (status, said) == (2, "") and error.startswith(f"unimodal: {expected}") and error.count("\n") == 1
