@@ -81,6 +81,7 @@ class Pattern:
         self.keep_weights = keep_weights
         self._mask = mask
         self._shared: dict[tuple[int, int], tuple[Part, Tensor | None]] = {}
+        self._runs: dict[int, tuple[Tensor, _Runs]] = {}
 
     def rotate(self, x: Float[Tensor, "b t h k"], positions: Int[Tensor, "#b t"]) -> Float[Tensor, "b t h k"]:
         """Queries or keys, turned by their positions."""
@@ -97,6 +98,12 @@ class Pattern:
         if score is None or shared is None:
             return shared if score is None else score
         return score + shared
+
+    def runs(self, rows: Int[Tensor, " b"]) -> "_Runs":
+        """Batch rows by the row of keys that they read; once a pass."""
+        if id(rows) not in self._runs:
+            self._runs[id(rows)] = (rows, _Runs.of(rows))
+        return self._runs[id(rows)][1]
 
     def _bias(self, q: Tensor, part: Part) -> Tensor | None:
         bias: Tensor | None = self.position.bias(self.layout.positions, part.positions)
@@ -121,7 +128,7 @@ def attention(
     if not parts:
         return torch.zeros_like(q)
     biases = [pattern.bias(q, part) for part in parts]
-    gathered = [_gather(part, pattern) for part in parts]
+    gathered = [_gather(part, part.rows, pattern) for part in parts]
     if pattern.keep_weights:
         scores = [torch.einsum("bthk,bshk->bhts", q, _widen(keys, q.shape[2])) for keys, _ in gathered]
         seen = [score if bias is None else score + bias for score, bias in zip(scores, biases, strict=True)]
@@ -135,25 +142,78 @@ def attention(
 
 
 def _fused(q: Tensor, part: Part, pattern: Pattern, dropout: float) -> Tensor:
-    keys, values = _gather(part, pattern)
+    bias = pattern.bias(q, part)
+    if part.rows is None or not part.rotated:
+        return _kernel(q, *_gather(part, part.rows, pattern), bias, dropout)
+    runs, count = pattern.runs(part.rows), part.keys.shape[0]
+    folded, bias = runs.fold(q, bias)
+    if runs.rising and 2 * len(runs.first) >= count:
+        # To leave some rows of keys unread costs less than to copy the others.
+        keys, values = _gather(part, None, pattern)
+        bias = None if bias is None else runs.spread(bias, count)
+        out = _kernel(runs.spread(folded, count), keys, values, bias, dropout)[runs.first]
+    else:
+        out = _kernel(folded, *_gather(part, runs.first, pattern), bias, dropout)
+    return out.reshape(*q.shape[:3], -1)
+
+
+def _kernel(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, dropout: float) -> Tensor:
     out = functional.scaled_dot_product_attention(
         q.transpose(1, 2),
         _widen(keys, q.shape[2]).transpose(1, 2),
         _widen(values, q.shape[2]).transpose(1, 2),
-        attn_mask=pattern.bias(q, part),
+        attn_mask=bias,
         dropout_p=dropout,
         scale=1.0,
     )
     return out.transpose(1, 2)
 
 
-def _gather(part: Part, pattern: Pattern) -> tuple[Tensor, Tensor]:
+def _gather(part: Part, rows: Tensor | None, pattern: Pattern) -> tuple[Tensor, Tensor]:
+    """The keys and values of some of a part's rows; None: of all."""
     keys, values = part.keys, part.values
-    if part.rows is not None:
-        keys, values = keys[part.rows], values[part.rows]
+    if rows is not None:
+        keys, values = keys[rows], values[rows]
     if not part.rotated:
         keys = pattern.rotate(keys, part.positions)
     return keys, values
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Runs:
+    """Batch rows that read the same row of keys, side by side: then they are queries of that row (beams, a memory)."""
+
+    first: Int[Tensor, " c"]
+    """The row of keys that each run reads."""
+    length: int
+    """Batch rows in each run; 1 where runs differ in length."""
+    rising: bool
+    """Whether no row of keys is read by two runs, and their order is that of the keys."""
+
+    @classmethod
+    def of(cls, rows: Int[Tensor, " b"]) -> "_Runs":
+        first, counts = rows.unique_consecutive(return_counts=True)
+        if bool((counts != counts[0]).any()):
+            first, length = rows, 1
+        else:
+            length = int(counts[0])
+        return cls(first, length, bool((first[1:] > first[:-1]).all()))
+
+    def fold(self, q: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Queries [b, t, h, k] and their bias -> [c, length * t, h, k] and its bias."""
+        batch, time = q.shape[:2]
+        if self.length == 1:
+            return q, bias
+        if bias is not None:
+            bias = bias.expand(batch, -1, time, -1).unflatten(0, (-1, self.length)).transpose(1, 2).flatten(2, 3)
+        return q.reshape(batch // self.length, self.length * time, *q.shape[2:]), bias
+
+    def spread(self, x: Tensor, count: int) -> Tensor:
+        """Runs [c, ...] to where `count` rows of keys lie, zeros where none is read; what all runs share stays."""
+        if x.shape[0] != self.first.shape[0] or x.shape[0] == count:
+            return x
+        return x.new_zeros(count, *x.shape[1:]).index_copy(0, self.first, x)
 
 
 def _widen(x: Float[Tensor, "b s g k"], heads: int) -> Float[Tensor, "b s h k"]:

@@ -87,9 +87,10 @@ class Session:
         self.next = self.next + count
 
     def commit_all(self, tree: TokenTree) -> None:
-        """Keeps a whole chain."""
-        nodes = torch.arange(tree.tokens.shape[1], device=tree.tokens.device).expand(tree.tokens.shape)
-        self.commit(nodes, tree.valid.sum(1))
+        """Keeps a whole chain, which stands where it belongs already."""
+        count = tree.valid.sum(1)
+        self.cache.truncate(self.length + count)
+        self.next = self.next + count
 
     def rollback(self, length: Int[Tensor, " b"]) -> None:
         """Forgets the entries from `length` on."""

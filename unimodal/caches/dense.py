@@ -95,13 +95,10 @@ class Dense(Cache):
         target = self.length[:, None] + steps
         taken = steps < count[:, None]
         source = torch.where(taken, source, target)  # a row that keeps fewer copies its own slots onto themselves
-        for layer, slots in self._slots.items():
-            moved = []
-            for slot in slots:
-                place = (..., None, None)
-                rows = slot.gather(1, source[place].expand(-1, -1, *slot.shape[2:]))
-                moved.append(slot.scatter(1, target[place].expand_as(rows), rows))
-            self._slots[layer] = (moved[0], moved[1])
+        place = (..., None, None)
+        for slot in (slot for slots in self._slots.values() for slot in slots):
+            rows = slot.gather(1, source[place].expand(-1, -1, *slot.shape[2:]))
+            slot.scatter_(1, target[place].expand_as(rows), rows)
         self._positions.scatter_(1, target, self._positions.gather(1, source))
         self._valid.scatter_(1, target, self._valid.gather(1, source))
         self.truncate(self.length + count)
