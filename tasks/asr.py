@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import final
 
-from unimodal.codecs.text import TextCodec
+from unimodal.codecs.characters import CharacterCodec
 from unimodal.tasks import Baseline, Example, Task
 from unimodal.tasks.baselines import best_constant, constant
 from unimodal.tasks.clips import read_sounds, sound, transcribed
@@ -46,8 +46,8 @@ class SpeechRecognition(Task):
         self._vocabulary, self._cache = vocabulary, cache
 
     @cached_property
-    def codec(self) -> TextCodec:
-        return TextCodec(self._vocabulary)
+    def codec(self) -> CharacterCodec:
+        return CharacterCodec(self._vocabulary)
 
     def examples(self, split: str) -> list[Example]:
         return mixed(

@@ -10,7 +10,7 @@ from unimodal.tasks import Baseline, Example, Task
 from unimodal.tasks.baselines import best_constant, majority
 from unimodal.tasks.corpora.tuxpaint import TuxPaint
 from unimodal.tasks.files import read_pictures, refuse_prompt
-from unimodal.tasks.metrics.overlap import ChrF
+from unimodal.tasks.metrics.overlap import RougeL
 from unimodal.tasks.order import mixed
 from unimodal.tasks.stamps import picture
 from unimodal.vocabulary import Vocabulary
@@ -28,7 +28,7 @@ class ImageCaptioning(Task):
     name = "caption"
     reads = ("image",)
     writes = "text"
-    metric = ChrF()
+    metric = RougeL()
 
     def __init__(self, *, vocabulary: Vocabulary, cache: Path | None = None, max_words: int = 12) -> None:
         self.max_words = max_words

@@ -19,7 +19,7 @@ from unimodal.vocabulary import Vocabulary
 
 SHORTEST_LINE = 12
 LONGEST_LINE = 80
-SHORTEST_ANSWER = 3
+SHORTEST_ANSWER = 1
 _WORD_OR_SIGN = re.compile(r"\w+|[^\w\s]")
 
 

@@ -11,7 +11,7 @@ from unimodal.tasks import Baseline, Example, Task
 from unimodal.tasks.baselines import best_constant
 from unimodal.tasks.corpora.python_library import DocumentedFunctions
 from unimodal.tasks.files import read_texts
-from unimodal.tasks.metrics.overlap import ChrF
+from unimodal.tasks.metrics.overlap import RougeL
 from unimodal.tasks.order import mixed
 from unimodal.vocabulary import Vocabulary
 
@@ -29,7 +29,7 @@ class CodeSummary(Task):
     name = "code_summary"
     reads = ("code",)
     writes = "text"
-    metric = ChrF()
+    metric = RougeL()
 
     def __init__(
         self, *, vocabulary: Vocabulary, cache: Path | None = None, max_characters: int = 400, max_words: int = 16

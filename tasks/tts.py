@@ -62,7 +62,7 @@ class SpeechSynthesis(Task):
         return OnDemand(example, length=len(clips))
 
     def prompt(self, example: Example) -> list[tuple[str, object]]:
-        return [("text", example.inputs["text"])]
+        return [("characters", example.inputs["text"])]
 
     def read(self, paths: Sequence[Path], prompt: str | None = None) -> list[Example]:
         texts = {name: spoken_form(text, self.language) for name, text in read_texts(paths, prompt).items()}

@@ -203,6 +203,10 @@ class TextPieces:
             ids += self._processor.encode(part)
         return ids
 
+    def spell(self, text: str) -> list[int]:
+        """Ids of a text, a character at a time."""
+        return [id for character in text for id in self.encode(character)]
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of any ids: those that are no text are skipped, bytes that are no UTF-8 become U+FFFD."""
         return b"".join(self._bytes[id] for id in ids if 0 <= id < len(self._bytes)).decode(errors="replace")

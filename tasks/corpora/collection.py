@@ -14,6 +14,10 @@ from unimodal.tasks.corpora.tables import Tables
 from unimodal.tasks.corpora.tuxpaint import TuxPaint
 
 
+LONGEST = 2000
+"""Characters of a text that text pieces are learned from: of whole files, the beginning is enough."""
+
+
 def all_corpora() -> list[Corpus[Any]]:
     """Every corpus of this folder, small downloads first."""
     return [
@@ -56,4 +60,4 @@ def available_texts(*, limit: int, cache: Path | None = None) -> Iterator[str]:
 
 def _training_texts(corpus: Corpus[Any], cache: Path | None) -> Iterator[str]:
     for example in corpus.examples("train", cache):
-        yield from corpus.texts(example)
+        yield from (text[:LONGEST] for text in corpus.texts(example))

@@ -14,10 +14,12 @@ from torch import Tensor
 
 from unimodal.tasks.worlds import World
 
-HEIGHT, WIDTH = 32, 112
+HEIGHT, WIDTH = 28, 112
 LENGTHS = (2, 4)
-GAP = (-8, 0)
+GAP = (-3, 0)
 """Pixels between the frames of neighbours; a frame has about four blank pixels on each side."""
+MARGIN = 4
+"""The most pixels to the left of the first digit, as when a form is filled in."""
 SIDE = 28
 
 
@@ -26,13 +28,13 @@ SIDE = 28
 class DrawnNumber:
     """A grey picture in 0..1 and the digits in it."""
 
-    picture: Float[Tensor, "3 32 112"]
+    picture: Float[Tensor, "3 28 112"]
     digits: str
 
 
 @final
 class DigitStrings(World[DrawnNumber]):
-    """Two to four digits side by side, with jitter in height, gap and margin; all lengths are equally likely."""
+    """Two to four digits side by side, with jitter in gap and margin; all lengths are equally likely."""
 
     def __init__(self, pictures: Float[Tensor, "n 28 28"], labels: Sequence[int]) -> None:
         self.pictures, self.labels = pictures, labels
@@ -43,13 +45,12 @@ class DigitStrings(World[DrawnNumber]):
         digits = "".join(str(self.labels[digit]) for digit in chosen)
         return DrawnNumber(self._compose(chosen, generator), digits)
 
-    def _compose(self, chosen: Sequence[int], generator: Random) -> Float[Tensor, "3 32 112"]:
+    def _compose(self, chosen: Sequence[int], generator: Random) -> Float[Tensor, "3 28 112"]:
         ink = torch.zeros(HEIGHT, WIDTH)
         gaps = [generator.randint(*GAP) for _ in chosen[1:]]
-        left = generator.randint(0, WIDTH - SIDE * len(chosen) - sum(gaps))
+        left = generator.randint(0, min(MARGIN, WIDTH - SIDE * len(chosen) - sum(gaps)))
         for digit, gap in zip(chosen, [*gaps, 0], strict=True):
-            top = generator.randint(0, HEIGHT - SIDE)
-            place = ink[top : top + SIDE, left : left + SIDE]
+            place = ink[:, left : left + SIDE]
             place.copy_(torch.maximum(place, self.pictures[digit]))
             left += SIDE + gap
         return (1 - ink).expand(3, HEIGHT, WIDTH)

@@ -20,6 +20,7 @@ from unimodal.codecs.boxes import BoxCodec
 from unimodal.codecs.digits import DigitCodec
 from unimodal.codecs.labels import LabelCodec
 from unimodal.codecs.numbers import NumberCodec
+from unimodal.codecs.characters import CharacterCodec
 from unimodal.codecs.text import TextCodec
 from unimodal.codecs.units import UnitCodec
 from unimodal.grammar import DEAD, NEVER
@@ -60,6 +61,7 @@ share = st.floats(0, 1)
 box = st.tuples(share, share, share, share).map(lambda b: (min(b[0], b[2]), min(b[1], b[3]), max(b[::2]), max(b[1::2])))
 # Codec -> [(how to make it, its objects, an independent matcher of its language, the error that its resolution allows)]
 CASES = {
+    CharacterCodec: [(lambda v: CharacterCodec(v), st.text(max_size=12), is_text, 0)],
     TextCodec: [(lambda v: TextCodec(v), st.text(max_size=12) | st.sampled_from(["", "the value: é漢𝄞"]), is_text, 0)],
     LabelCodec: [(lambda v: LabelCodec(v, names=NAMES), st.sampled_from(NAMES), is_label, 0)],
     DigitCodec: [

@@ -13,6 +13,7 @@ import unimodal.guides
 from unimodal.codecs.boxes import BoxCodec
 from unimodal.codecs.labels import LabelCodec
 from unimodal.codecs.numbers import NumberCodec
+from unimodal.codecs.characters import CharacterCodec
 from unimodal.codecs.text import TextCodec
 from unimodal.grammar import Automaton, any_of, literal, repeat
 from unimodal.guides import Guide
@@ -87,6 +88,7 @@ def test_a_negative_strength_is_refused(make):
     "codec",
     [
         TextCodec,
+        CharacterCodec,
         BoxCodec,
         NumberCodec,
         lambda vocabulary: LabelCodec(vocabulary, names=["cat", "car", "cat food"]),

@@ -22,6 +22,7 @@ from unimodal.prenets.resizings.area import Area
 from unimodal.prenets.resizings.boxed import Boxed
 from unimodal.prenets.speech import SpeechPrenet, SpeechProcessor
 from unimodal.prenets.table import Grid, TablePrenet, TableProcessor
+from unimodal.prenets.characters import CharacterPrenet, CharacterProcessor
 from unimodal.prenets.text import TextPrenet, TextProcessor
 from unimodal.prenets.video import VideoPrenet, VideoProcessor
 from unimodal.prenets.waveform import Waveform
@@ -59,6 +60,7 @@ def program(size):
 # A new file in prenets/ enters here: the first test says so.
 NETS = {
     "text": lambda v: Net(TextProcessor(v), TextPrenet, sentence),
+    "characters": lambda v: Net(CharacterProcessor(v), CharacterPrenet, sentence),
     "code": lambda v: Net(CodeProcessor(v), partial(CodePrenet, num_lines=4), program),
     "table": lambda v: Net(TableProcessor(v), TablePrenet, grid),
     "speech": lambda v: Net(

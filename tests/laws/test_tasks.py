@@ -22,7 +22,7 @@ from unimodal.vocabulary import Vocabulary
 
 CONFIGS = Path(unimodal.tasks.__file__).parents[1] / "configs" / "tasks"
 NAMES = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
-NETS = {"text", "code", "table", "speech", "image", "video"}
+NETS = {"text", "characters", "code", "table", "speech", "image", "video"}
 MOST = 200
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PROCESSORS = {
     "text": "unimodal.prenets.text.TextProcessor",
+    "characters": "unimodal.prenets.characters.CharacterProcessor",
     "code": "unimodal.prenets.code.CodeProcessor",
     "table": "unimodal.prenets.table.TableProcessor",
     "speech": "unimodal.prenets.speech.SpeechProcessor",
@@ -26,6 +27,7 @@ PROCESSORS = {
 }
 PRENETS = {
     "text": "unimodal.prenets.text.TextPrenet",
+    "characters": "unimodal.prenets.characters.CharacterPrenet",
     "code": "unimodal.prenets.code.CodePrenet",
     "table": "unimodal.prenets.table.TablePrenet",
     "speech": {"class": "unimodal.prenets.speech.SpeechPrenet", "channels": 4},

@@ -8,6 +8,7 @@ from unimodal.prenets.image import ImageProcessor
 from unimodal.prenets.resizings.area import Area
 from unimodal.prenets.speech import SpeechProcessor
 from unimodal.prenets.table import TableProcessor
+from unimodal.prenets.characters import CharacterProcessor
 from unimodal.prenets.text import TextProcessor
 from unimodal.prenets.waveform import Waveform
 from unimodal.tasks import Example, Task
@@ -30,6 +31,7 @@ def worked_example(task: Task, example: Example, vocabulary: Vocabulary) -> str:
     """
     processors: dict[str, Processor] = {
         "text": TextProcessor(vocabulary),
+        "characters": CharacterProcessor(vocabulary),
         "code": CodeProcessor(vocabulary),
         "table": TableProcessor(vocabulary),
         "speech": SpeechProcessor(),
