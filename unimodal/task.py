@@ -31,7 +31,7 @@ Baseline = Callable[[Example], object]
 
 
 class TaskUnavailable(RuntimeError):
-    """A task's data cannot be had here: the message is one line that says what is missing. Others can go on without it."""
+    """A task's data cannot be had here: one line that says what is missing. Others can go on without it."""
 
 
 class Metric(ABC):

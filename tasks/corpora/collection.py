@@ -13,7 +13,6 @@ from unimodal.tasks.corpora.python_library import DocumentedFunctions, SourceFil
 from unimodal.tasks.corpora.tables import Tables
 from unimodal.tasks.corpora.tuxpaint import TuxPaint
 
-
 LONGEST = 2000
 """Characters of a text that text pieces are learned from: of whole files, the beginning is enough."""
 

@@ -17,10 +17,10 @@ import unimodal.codecs
 from unimodal.codecs import Codec
 from unimodal.codecs.bins import BinCodec
 from unimodal.codecs.boxes import BoxCodec
+from unimodal.codecs.characters import CharacterCodec
 from unimodal.codecs.digits import DigitCodec
 from unimodal.codecs.labels import LabelCodec
 from unimodal.codecs.numbers import NumberCodec
-from unimodal.codecs.characters import CharacterCodec
 from unimodal.codecs.text import TextCodec
 from unimodal.codecs.units import UnitCodec
 from unimodal.grammar import DEAD, NEVER

@@ -11,9 +11,9 @@ import torch
 
 import unimodal.guides
 from unimodal.codecs.boxes import BoxCodec
+from unimodal.codecs.characters import CharacterCodec
 from unimodal.codecs.labels import LabelCodec
 from unimodal.codecs.numbers import NumberCodec
-from unimodal.codecs.characters import CharacterCodec
 from unimodal.codecs.text import TextCodec
 from unimodal.grammar import Automaton, any_of, literal, repeat
 from unimodal.guides import Guide

@@ -14,6 +14,7 @@ import unimodal.prenets
 from unimodal.layout import stack_ragged
 from unimodal.modality import Postnet, Prenet, Processor
 from unimodal.prenets.augmentations.masking import TimeFrequencyMasking
+from unimodal.prenets.characters import CharacterPrenet, CharacterProcessor
 from unimodal.prenets.code import CodePrenet, CodeProcessor
 from unimodal.prenets.dropouts.training import TrainingDropout
 from unimodal.prenets.frames import FramePostnet, FramePrenet, FrameProcessor
@@ -22,7 +23,6 @@ from unimodal.prenets.resizings.area import Area
 from unimodal.prenets.resizings.boxed import Boxed
 from unimodal.prenets.speech import SpeechPrenet, SpeechProcessor
 from unimodal.prenets.table import Grid, TablePrenet, TableProcessor
-from unimodal.prenets.characters import CharacterPrenet, CharacterProcessor
 from unimodal.prenets.text import TextPrenet, TextProcessor
 from unimodal.prenets.video import VideoPrenet, VideoProcessor
 from unimodal.prenets.waveform import Waveform

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from unimodal.modality import Processor
+from unimodal.prenets.characters import CharacterProcessor
 from unimodal.prenets.code import DEEPER, SHALLOWER, CodeProcessor
 from unimodal.prenets.image import ImageProcessor
 from unimodal.prenets.resizings.area import Area
 from unimodal.prenets.speech import SpeechProcessor
 from unimodal.prenets.table import TableProcessor
-from unimodal.prenets.characters import CharacterProcessor
 from unimodal.prenets.text import TextProcessor
 from unimodal.prenets.waveform import Waveform
 from unimodal.tasks import Example, Task
