@@ -66,6 +66,7 @@ def _table(raw: object) -> Markup:
 
 SHOWN: dict[str, Callable[[object], Markup]] = {
     "text": media.text,
+    "characters": media.text,
     "code": media.code,
     "table": _table,
     "speech": _sound,

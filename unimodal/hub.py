@@ -46,6 +46,8 @@ class Unimodal:
     def __init__(self, model: UnimodalForConditionalGeneration, processor: UnimodalProcessor) -> None:
         self.model = model
         self.processor = processor
+        self.generate = model.generate
+        """Token ids in, token ids out, under transformers' names."""
 
     def answer(
         self,
