@@ -23,8 +23,8 @@ class SpeechRecognition(Task):
 
     An example in pieces of a small vocabulary:
 
-        <asr> [speech: 77 entries] -> y ou r ▁me s s a g e ▁ha s ▁be en ▁su c c ess f u ll y ▁for w a r d ed
-        <end>
+        <asr> [speech: 77 entries] -> y o u r ▁ m e s s a g e ▁ h a s ▁ b e e n ▁ s u c c e s s f u l l y ▁ f o r w a
+        r d e d <end>
     """
 
     reads = ("speech",)

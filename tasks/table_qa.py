@@ -25,7 +25,7 @@ class TableQuestionAnswering(Task):
 
     An example in pieces of a small vocabulary:
 
-        <table_qa> w h i ch ▁ b at ch ▁ha s ▁the ▁ l a r g es t ▁ st re ng t h ? <header> b at ch <header> st re
+        <table_qa> w h i ch ▁ha s ▁the ▁ l a r g er ▁ st re ng t h , ▁F ▁or ▁I ? <header> b at ch <header> st re
         ng t h <row> <cell> I <cell> 5 4 . 8 <row> <cell> B <cell> 6 0 <row> <cell> F <cell> 6 3 . 4 -> F <end>
     """
 

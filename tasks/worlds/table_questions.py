@@ -215,6 +215,10 @@ def _count_rows(drawn: _Drawn, generator: Random) -> Asked:
     return "how many rows are there?", str(len(drawn.numbers))
 
 
+def _count_columns(drawn: _Drawn, generator: Random) -> Asked:
+    return "how many columns are there?", str(len(drawn.numbers.columns) + 1)
+
+
 FORMS: dict[Callable[[_Drawn, Random], Asked], int] = {
     _cell: 3,
     _cell_at: 1,
@@ -225,6 +229,7 @@ FORMS: dict[Callable[[_Drawn, Random], Asked], int] = {
     _key_of_smallest: 1,
     _larger_of_two: 2,
     _count_above: 1,
-    _count_rows: 1,
+    _count_rows: 2,
+    _count_columns: 2,
 }
 """Forms of questions and how often each is drawn."""

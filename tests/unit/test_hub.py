@@ -75,7 +75,7 @@ import sys
 {imports}
 processor = AutoProcessor.from_pretrained(sys.argv[1])
 assert type(processor) is unimodal.UnimodalProcessor
-assert sorted(processor.nets) == ["code", "frames", "image", "speech", "table", "text"]
+assert sorted(processor.nets) == ["characters", "code", "frames", "image", "speech", "table", "text"]
 assert type(AutoConfig.from_pretrained(sys.argv[1])) is unimodal.UnimodalConfig
 """
 

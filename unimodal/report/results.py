@@ -46,9 +46,10 @@ def draw(rows: Sequence[Mapping[str, Any]], picture: Path) -> None:
     figure = Figure(figsize=(7, 0.3 * len(gains) + 0.7), layout="constrained")
     axes = figure.subplots()
     colours = [INK if gain > 1 else PALE for gain, _ in gains]
-    axes.barh([task for _, task in gains], [gain for gain, _ in gains], color=colours)
+    axes.barh([task for _, task in gains], [gain - 1 for gain, _ in gains], left=1, color=colours)
     axes.axvline(1, color="#57606a", linewidth=1)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda gain, _: f"{gain:g}")
     axes.set_xlabel("score over the best trivial answer's (errors: the other way round)")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(picture, metadata={"Date": None})

@@ -42,6 +42,8 @@ def plain_answer(drawn: TableQuestion) -> str:
     keys = cells[header[0]]
     if question == "how many rows are there?":
         return str(len(rows))
+    if question == "how many columns are there?":
+        return str(len(header))
     if found := re.fullmatch(r"what is the (.+) in row (\d)\?", question):
         return cells[found[1]][int(found[2]) - 1]
     if found := re.fullmatch(r"what is the (largest|smallest) (.+)\?", question):
