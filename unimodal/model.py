@@ -24,6 +24,7 @@ from unimodal.generate import Decoding, decoding_from, decoding_of, write_tokens
 from unimodal.heads import Head
 from unimodal.hidden import Hidden, Memory
 from unimodal.layout import Layout, stack_ragged
+from unimodal.losses import token_losses
 from unimodal.modality import Postnet, Prenet
 from unimodal.spec import load_spec
 from unimodal.vocabulary import TokenSpace
@@ -223,7 +224,8 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         if labels is not None:
             if encoder is None:  # a decoder alone is given the same tokens as input and as labels
                 logits_of, labels = logits[:, :-1], labels[:, 1:]
-            loss = nn.functional.cross_entropy(logits_of.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
+            losses = token_losses(logits_of.flatten(0, 1), labels.flatten())
+            loss = losses.sum() / (labels != IGNORED).sum()
         return Seq2SeqLMOutput(
             loss=loss,
             logits=logits,

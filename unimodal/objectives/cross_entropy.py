@@ -3,9 +3,8 @@
 from collections.abc import Collection
 from typing import final
 
-from torch.nn import functional
-
 from unimodal.batching import IGNORED, Batch
+from unimodal.losses import token_losses
 from unimodal.model import Output, UnimodalForConditionalGeneration
 from unimodal.objectives import Objective, Term, mean_by_example
 
@@ -28,9 +27,7 @@ class CrossEntropy(Objective):
 
     def terms(self, model: UnimodalForConditionalGeneration, output: Output, batch: Batch) -> dict[str, Term]:
         labelled = batch.labels != IGNORED
-        logits = model.logits(output.written.last[labelled]).float()
-        losses = functional.cross_entropy(
-            logits, batch.labels[labelled], reduction="none", label_smoothing=self.smoothing
-        )
+        logits = model.logits(output.written.last[labelled])
+        losses = token_losses(logits, batch.labels[labelled], smoothing=self.smoothing)
         examples = output.written.layout.segments[labelled]
         return {"cross_entropy": mean_by_example(losses, examples, batch.num_examples)}
