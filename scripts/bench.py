@@ -16,10 +16,11 @@ from rich.table import Table
 from torch import Tensor, nn
 from transformers import T5Config, T5ForConditionalGeneration
 
+from unimodal.config import UnimodalConfig
 from unimodal.conversions.t5 import T5
 from unimodal.layout import Layout
 from unimodal.measure import TimedRatio, timed_ratio
-from unimodal.model import UnimodalConfig, UnimodalForConditionalGeneration
+from unimodal.model import UnimodalForConditionalGeneration
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 

@@ -23,9 +23,9 @@ def main() -> int:
 
 def run(options: argparse.Namespace) -> int:
     from unimodal.evaluate import evaluate
-    from unimodal.hub import load
+    from unimodal.hub import load_own
 
-    model = load(options.model)
+    model = load_own(options.model)
     for task in [model.task(name) for name in options.tasks]:
         found = evaluate(model, task, split=options.split, limit=options.limit, decoding=options.decoding)
         said = f"{found.task}: {found.metric} {found.value:.4g} ({found.baseline_name} {found.baseline_value:.4g})"

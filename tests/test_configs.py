@@ -8,8 +8,9 @@ import torch
 from lightning.pytorch import Trainer
 
 from unimodal.catalogue import build_task, task_names
+from unimodal.config import UnimodalConfig
 from unimodal.generate import decoding_of
-from unimodal.model import UnimodalConfig, UnimodalForConditionalGeneration
+from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.processor import UnimodalProcessor
 from unimodal.spec import load_spec
 from unimodal.training.checkpoint import SaveLast

@@ -14,8 +14,9 @@ import yaml
 import unimodal.mixers
 from tests.laws import parts
 from tests.laws.mixer_laws import LAWS, settings
+from unimodal.config import UnimodalConfig
 from unimodal.mixers import Mixer
-from unimodal.model import UnimodalConfig, UnimodalForConditionalGeneration
+from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.spec import load_spec, merge_specs
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -13,14 +13,14 @@ __version__ = "0.1.0"
 __all__ = ["UnimodalConfig", "UnimodalForConditionalGeneration", "UnimodalProcessor", "__version__", "load"]
 
 if TYPE_CHECKING:
+    from unimodal.config import UnimodalConfig as UnimodalConfig
     from unimodal.hub import load as load
-    from unimodal.model import UnimodalConfig as UnimodalConfig
     from unimodal.model import UnimodalForConditionalGeneration as UnimodalForConditionalGeneration
     from unimodal.processor import UnimodalProcessor as UnimodalProcessor
 
 # Where the public names live.
 _HOMES = {
-    "UnimodalConfig": "unimodal.model",
+    "UnimodalConfig": "unimodal.config",
     "UnimodalForConditionalGeneration": "unimodal.model",
     "UnimodalProcessor": "unimodal.processor",
     "load": "unimodal.hub",

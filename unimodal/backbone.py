@@ -15,7 +15,10 @@ from unimodal.stack import Stack
 
 @final
 class Backbone(nn.Module):
-    """Encoder-decoder, decoder-only (no encoder) or encoder-only (no decoder): by what the spec leaves out."""
+    """Encoder-decoder, decoder-only (no encoder) or encoder-only (no decoder): by what the spec leaves out.
+
+    An encoder may have a width of its own, which cross-attention then names: `CrossAttention(memory_dim=...)`.
+    """
 
     def __init__(
         self,
@@ -23,11 +26,13 @@ class Backbone(nn.Module):
         *,
         encoder: Callable[[int], Stack] | None = None,
         decoder: Callable[[int], Stack] | None = None,
+        encoder_dim: int | None = None,
     ) -> None:
         super().__init__()
         if encoder is None and decoder is None:
             raise ValueError("encoder, decoder: a backbone needs at least one of them")
-        self.encoder = encoder(dim) if encoder is not None else None
+        self.encoder_dim = encoder_dim or dim
+        self.encoder = encoder(self.encoder_dim) if encoder is not None else None
         self.decoder = decoder(dim) if decoder is not None else None
 
     def encode(

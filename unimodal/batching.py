@@ -179,7 +179,7 @@ class Packed(Packer):
 def lay_out(runs: Sequence[_Run], rows: Sequence[Sequence[int]], kinds: Mapping[str, int]) -> Sequences:
     """Rows of examples -> their layout and stacked pieces. Positions and cache slots count inside each example."""
     lengths = [sum(runs[example].length for example in row) for row in rows]
-    shape = (len(rows), max(lengths))
+    shape = (len(rows), max(lengths, default=0))
     positions, kind, prefix = (torch.zeros(shape, dtype=torch.long) for _ in range(3))
     segments = torch.full(shape, -1)
     placed: dict[str, list[tuple[Piece, int, int]]] = defaultdict(list)
@@ -251,6 +251,11 @@ def _answer(item: Item) -> Piece:
     return item.answer
 
 
+def begin_rows(start: Sequence[Piece], kinds: Mapping[str, int]) -> Sequences:
+    """What decoders read first, a row each."""
+    return lay_out([_Run((piece,)) for piece in start], [[row] for row in range(len(start))], kinds)
+
+
 @final
 class EncoderDecoder(Arrangement):
     """The encoder reads the prompt, the decoder writes the answer."""
@@ -267,8 +272,7 @@ class EncoderDecoder(Arrangement):
         self, items: Sequence[Item], start: Sequence[Piece], kinds: Mapping[str, int]
     ) -> tuple[Sequences | None, Sequences]:
         rows = [[example] for example in range(len(items))]
-        source = lay_out([_Run(item.prompt) for item in items], rows, kinds)
-        return source, lay_out([_Run((piece,)) for piece in start], rows, kinds)
+        return lay_out([_Run(item.prompt) for item in items], rows, kinds), begin_rows(start, kinds)
 
 
 @final

@@ -87,21 +87,28 @@ def _said(shapes: Shapes, name: str) -> str:
     return " x ".join(map(str, shapes[name])) or "a number" if name in shapes else "none"
 
 
-def _shapes(folder: Path) -> Shapes:
-    """The shapes of all tensors, from the heads of the files."""
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a folder, one or as its index names them."""
     if (folder / INDEX_FILE).is_file() and not (folder / WEIGHTS_FILE).is_file():
-        files = sorted(set(read_json(folder / INDEX_FILE).get("weight_map", {}).values()))
-        if any(Path(str(file)).name != file for file in files):
+        names = read_json(folder / INDEX_FILE).get("weight_map", {})
+        if not isinstance(names, dict) or any(Path(str(file)).name != file for file in names.values()):
             raise ValueError(f"{folder / INDEX_FILE}: weight_map: names a file outside its folder")
+        files = sorted(set(names.values()))
     else:
         files = [WEIGHTS_FILE]
-    shapes: dict[str, tuple[int, ...]] = {}
     for file in files:
         if not (folder / file).is_file():
             raise FileNotFoundError(f"{folder / file}: not there; weights in any other format are not read")
+    return [folder / file for file in files]
+
+
+def _shapes(folder: Path) -> Shapes:
+    """The shapes of all tensors, from the heads of the files."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file in weight_files(folder):
         try:
-            with safe_open(folder / file, framework="pt") as tensors:
+            with safe_open(file, framework="pt") as tensors:
                 shapes |= {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
         except SafetensorError as error:
-            raise ValueError(f"{folder / file}: is no safetensors file ({error})") from error
+            raise ValueError(f"{file}: is no safetensors file ({error})") from error
     return shapes

@@ -4,6 +4,7 @@ b rows, d width
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -11,12 +12,13 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig
 
-from unimodal.batching import Item, Piece, token_piece
+from unimodal.batching import Item, Piece, Sequences, token_piece
 from unimodal.build import build
 from unimodal.caches import Cache
 from unimodal.caches.dense import Dense
 from unimodal.guides import Guide
 from unimodal.guides.chain import ChainGuide
+from unimodal.hidden import Memory
 from unimodal.samplers import Hypothesis, Sampler
 from unimodal.samplers.beam import Beam
 from unimodal.samplers.greedy import Greedy
@@ -70,10 +72,12 @@ def decoding_of(choice: str | Mapping[str, Any] | Decoding | None) -> Decoding:
 
 
 def decoding_from(config: GenerationConfig, **asked: Any) -> Decoding:
-    """The Decoding that transformers' names ask for; what is None stands in `generation_config.json`, or nowhere."""
+    """The Decoding that transformers' names ask for; what is not given stands in the config, or nowhere."""
+    for name in asked.keys() - vars(GenerationConfig()).keys():
+        raise ValueError(f"{name}: is no field of a generation config, and no input of the model")
 
     def chosen(name: str, default: Any) -> Any:
-        values = (asked[name], vars(config)[name], default)
+        values = (asked.get(name), vars(config)[name], default)
         return next(value for value in values if value is not None)
 
     limit, width = chosen("max_new_tokens", LIMIT), chosen("num_beams", 1)
@@ -86,25 +90,46 @@ def decoding_from(config: GenerationConfig, **asked: Any) -> Decoding:
     return Decoding(Sampling(**cuts), limit=limit)
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """What a generation begins with: how to read the sources, and what stands in the decoder before the answers."""
+
+    read: Callable[["UnimodalForConditionalGeneration"], Mapping[str, Memory]]
+    """Runs the encoder, where the model has one."""
+    target: Sequences
+    """One row an answer."""
+
+    @property
+    def rows(self) -> int:
+        """Answers that are asked for."""
+        return self.target.layout.valid.shape[0]
+
+    @classmethod
+    def of(
+        cls, model: "UnimodalForConditionalGeneration", items: Sequence[Item], start: Sequence[Piece] | None = None
+    ) -> "Prompt":
+        """The prompts of items. `start`: what the decoder reads first, one an item; None: the model's start token."""
+        first = [token_piece([model.start])] * len(items) if start is None else start
+        source, target = model.arrangement.prompt(items, first, model.kinds)
+        return cls(lambda model: {} if source is None else model.encode(source.to(model.device))[1], target)
+
+
 def steps(
     model: "UnimodalForConditionalGeneration",
-    items: Sequence[Item],
-    start: Sequence[Piece],
+    prompt: Prompt,
     decoding: Decoding,
     writer: Writer[Any],
 ) -> Iterator[None]:
-    """The one decoding loop: reads the prompts, then writes until no row is left; yields after every step.
-
-    `start` is what the decoder reads first, one piece an item.
-    """
-    if not items:
+    """The one decoding loop: reads the prompts, then writes until no row is left; yields after every step."""
+    if not prompt.rows:
         return
     was_training = model.training
     model.eval()
     try:
         with torch.inference_mode():
             session = Session(model, decoding.cache)
-            step = writer.write(session.prefill(*model.arrangement.prompt(items, start, model.kinds)))
+            step = writer.write(session.prefill(prompt.read(model), prompt.target))
         yield
         while step.rows.shape[0]:
             with torch.inference_mode():
@@ -120,60 +145,52 @@ def steps(
 
 def write_tokens(
     model: "UnimodalForConditionalGeneration",
-    items: Sequence[Item],
+    prompt: Prompt,
     decoding: Decoding,
     *,
     guide: Guide[Any] | None = None,
-    start: Sequence[Piece] | None = None,
 ) -> list[list[Hypothesis]]:
-    """For every item its hypotheses, the best first; one without the end token was cut off by the limit.
-
-    `start` is what the decoder reads first, by default the model's start token.
-    """
-    writer = _token_writer(model, items, decoding, guide)
-    for _ in steps(model, items, start or _starts(model, items), decoding, writer):
+    """For every row its hypotheses, the best first; one without the end token was cut off by the limit."""
+    writer = _token_writer(model, prompt, decoding, guide)
+    for _ in steps(model, prompt, decoding, writer):
         pass
     return writer.answers()
 
 
 def stream_tokens(
     model: "UnimodalForConditionalGeneration",
-    items: Sequence[Item],
+    prompt: Prompt,
     decoding: Decoding,
     *,
     guide: Guide[Any] | None = None,
 ) -> Iterator[tuple[int, Hypothesis]]:
-    """(number of the item, its answer so far), whenever one has become a token longer; the last are `write_tokens`'s.
+    """(number of the row, its answer so far), whenever one has become a token longer; the last are `write_tokens`'s.
 
     Raises ValueError at once where the sampler is not sure of a token before the answer is whole.
     """
     if not decoding.sampler.streams:
         name = type(decoding.sampler).__name__
         raise ValueError(f"decoding: {name} does not stream, for what it has written may still change")
-    return _growing(model, items, decoding, _token_writer(model, items, decoding, guide))
+    return _growing(model, prompt, decoding, _token_writer(model, prompt, decoding, guide))
 
 
 def _growing(
-    model: "UnimodalForConditionalGeneration", items: Sequence[Item], decoding: Decoding, writer: TokenWriter
+    model: "UnimodalForConditionalGeneration", prompt: Prompt, decoding: Decoding, writer: TokenWriter
 ) -> Iterator[tuple[int, Hypothesis]]:
-    shown = [0] * len(items)
-    for _ in steps(model, items, _starts(model, items), decoding, writer):
-        for item, (hypothesis, *_) in enumerate(writer.answers()):
-            if len(hypothesis.tokens) > shown[item]:
-                shown[item] += 1
-                yield item, hypothesis
+    shown = [0] * prompt.rows
+    for _ in steps(model, prompt, decoding, writer):
+        for row, (hypothesis, *_) in enumerate(writer.answers()):
+            if len(hypothesis.tokens) > shown[row]:
+                shown[row] += 1
+                yield row, hypothesis
 
 
 def _token_writer(
-    model: "UnimodalForConditionalGeneration", items: Sequence[Item], decoding: Decoding, guide: Guide[Any] | None
+    model: "UnimodalForConditionalGeneration", prompt: Prompt, decoding: Decoding, guide: Guide[Any] | None
 ) -> TokenWriter:
-    search = decoding.sampler.search(len(items), end=model.vocabulary.end, limit=decoding.limit)
+    search = decoding.sampler.search(prompt.rows, end=model.end, limit=decoding.limit)
     guides = ChainGuide([*([] if guide is None else [guide]), *decoding.guides])
     return TokenWriter(model.logits, guide=guides, search=search)
-
-
-def _starts(model: "UnimodalForConditionalGeneration", items: Sequence[Item]) -> list[Piece]:
-    return [token_piece([model.start])] * len(items)
 
 
 def write_frames(
@@ -187,6 +204,7 @@ def write_frames(
         return prenet.embed(arrays, torch.ones(rows, dtype=torch.long), model.embed_tokens)
 
     writer = FrameWriter(postnet, feed=feed, examples=len(items), limit=decoding.limit)
-    for _ in steps(model, items, [Piece(net, postnet.start(), 1)] * len(items), decoding, writer):
+    prompt = Prompt.of(model, items, [Piece(net, postnet.start(), 1)] * len(items))
+    for _ in steps(model, prompt, decoding, writer):
         pass
     return writer.answers()

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -19,12 +20,13 @@ class Head(nn.Module, ABC):
 class TiedHead(Head):
     """The token table read backwards (Press and Wolf 2017, 1608.05859); T5 scales the hidden states by 1/sqrt(dim)."""
 
-    def __init__(self, dim: int, tokens: int, *, scale: float = 1.0) -> None:
+    def __init__(self, dim: int, tokens: int, *, scale: float = 1.0, bias: bool = False) -> None:
         super().__init__()
         self.scale = scale
+        self.bias = nn.Parameter(torch.zeros(tokens)) if bias else None
 
     def forward(self, hidden: Float[Tensor, "*batch d"], embedding: Float[Tensor, "v d"]) -> Float[Tensor, "*batch v"]:
-        return nn.functional.linear(hidden if self.scale == 1 else hidden * self.scale, embedding)
+        return nn.functional.linear(hidden if self.scale == 1 else hidden * self.scale, embedding, self.bias)
 
 
 @final

@@ -6,14 +6,19 @@ Nothing that a folder names is followed: no code, no path, no address; weights a
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
+import torch
+
+from unimodal.auto import MODEL_TYPE
 from unimodal.batching import Item
 from unimodal.catalogue import build_task
 from unimodal.codecs import Codec
-from unimodal.folder import CONFIG_FILE, find_folder
-from unimodal.generate import Decoding, decoding_of, stream_tokens, write_frames, write_tokens
+from unimodal.conversions.checkpoint import copy_accompanying, read_checkpoint, write_checkpoint
+from unimodal.folder import CONFIG_FILE, find_folder, read_json
+from unimodal.generate import Decoding, Prompt, decoding_of, stream_tokens, write_frames, write_tokens
 from unimodal.guides.grammar import GrammarGuide
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.processor import UnimodalProcessor
@@ -77,7 +82,7 @@ class Unimodal:
                 Result(task.name, self.model.postnet(task.writes).render(steps), None, (), seconds) for steps in written
             ]
         guide = GrammarGuide(task.codec.grammar(), limit=chosen.limit)
-        found = write_tokens(self.model, items, chosen, guide=guide)
+        found = write_tokens(self.model, Prompt.of(self.model, items), chosen, guide=guide)
         seconds = (time.perf_counter() - began) / max(len(items), 1)
         return [_result(task.name, task.codec, best, seconds) for best, *_ in found]
 
@@ -92,7 +97,7 @@ class Unimodal:
             raise ValueError(f"{task.name}: does not stream, for it writes {task.writes} and no tokens")
         began, chosen, codec = time.perf_counter(), decoding_of(decoding), task.codec
         guide = GrammarGuide(codec.grammar(), limit=chosen.limit)
-        growing = stream_tokens(self.model, [item], chosen, guide=guide)
+        growing = stream_tokens(self.model, Prompt.of(self.model, [item]), chosen, guide=guide)
         return (_result(task.name, codec, so_far, time.perf_counter() - began) for _, so_far in growing)
 
     def task(self, name: str) -> Task:
@@ -129,11 +134,41 @@ def _result(task: str, codec: Codec[Any], found: Hypothesis, seconds: float) -> 
     return Result(task, codec.decode(found.tokens), found.score / max(len(found.tokens), 1), found.tokens, seconds)
 
 
-def load(name: str | Path, *, base: str | Path | None = None) -> Unimodal:
-    """A model by its folder, an adapter's folder or a Hub id.
+@final
+class Checkpoint:
+    """A model of another project in our network, with what came beside its weights."""
 
-    An adapter's base is `base`, or the model in whose folder the adapter's folder lies; the path that
-    `adapter_config.json` names is not followed.
+    def __init__(self, model: UnimodalForConditionalGeneration, folder: Path) -> None:
+        self.model = model
+        self.generate = model.generate
+        """Token ids in, token ids out, under transformers' names."""
+        self._folder = folder
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The tokenizer of the checkpoint's folder; OSError or ValueError where there is none."""
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(self._folder, trust_remote_code=False, local_files_only=True)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Writes a folder in our form, which `load` reads."""
+        self.model.save_pretrained(folder)
+        copy_accompanying(self._folder, Path(folder))
+
+    def save_original(self, folder: str | Path) -> None:
+        """Writes a folder in the form that the checkpoint had, which its own project reads."""
+        write_checkpoint(self.model, Path(folder))
+        copy_accompanying(self._folder, Path(folder))
+
+
+def load(
+    name: str | Path, *, base: str | Path | None = None, dtype: torch.dtype | None = None
+) -> Unimodal | Checkpoint:
+    """A model by its folder, an adapter's folder or a Hub id, ours or of a family that `unimodal.conversions` reads.
+
+    Weights keep the type that their file has, or take `dtype`. An adapter's base is `base`, or the model in whose
+    folder the adapter's folder lies; the path that `adapter_config.json` names is not followed.
     """
     folder = Path(name)
     if (folder / ADAPTER_FILE).is_file():
@@ -143,11 +178,23 @@ def load(name: str | Path, *, base: str | Path | None = None) -> Unimodal:
     folder = find_folder(name)
     if not (folder / CONFIG_FILE).is_file():
         raise FileNotFoundError(f"{folder}: holds no {CONFIG_FILE} and no {ADAPTER_FILE}, so it is no model")
-    model = UnimodalForConditionalGeneration.from_pretrained(folder)
-    return Unimodal(model.eval(), UnimodalProcessor.from_pretrained(folder))
+    if read_json(folder / CONFIG_FILE).get("model_type") != MODEL_TYPE:
+        return Checkpoint(read_checkpoint(folder, dtype=dtype), folder)
+    model = UnimodalForConditionalGeneration.from_pretrained(folder, dtype=dtype).eval()
+    if model.config.origin is not None:
+        return Checkpoint(model, folder)
+    return Unimodal(model, UnimodalProcessor.from_pretrained(folder))
 
 
-def _adapted(adapter: Path, base: Path) -> Unimodal:
+def load_own(name: str | Path, *, base: str | Path | None = None) -> Unimodal:
+    """As `load`, of a model that was taught our tasks; ValueError for any other."""
+    loaded = load(name, base=base)
+    if not isinstance(loaded, Unimodal):
+        raise ValueError(f"{name}: comes from another project and was not taught our tasks")
+    return loaded
+
+
+def _adapted(adapter: Path, base: Path) -> Unimodal | Checkpoint:
     from unimodal.adapters.lora import Lora
 
     if not (base / CONFIG_FILE).is_file():

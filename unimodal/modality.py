@@ -1,13 +1,13 @@
 """The contract of a modality: how raw things become embeddings, and how hidden states become raw things again.
 
 A file of `prenets/` holds the three classes of one modality. The engine knows nothing else about it.
-p pieces, l entries of a piece, d width
+p pieces, t places of their arrays, l entries of a piece, d width
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 Embed = Callable[[Tensor], Tensor]
@@ -33,9 +33,27 @@ class Processor(ABC):
 class Prenet(nn.Module, ABC):
     """Arrays -> embeddings. Law: padding never changes the real entries of a piece."""
 
+    keywords: tuple[str, ...] = ()
+    """transformers' inputs that it reads, for callers of `forward` and `generate`; see KeywordPrenet."""
+
     @abstractmethod
     def embed(self, arrays: Mapping[str, Tensor], lengths: Int[Tensor, " p"], tokens: Embed) -> Float[Tensor, "p l d"]:
         """Embeddings of p pieces whose arrays are padded at the end; `lengths` are the real first dimensions."""
+
+
+class KeywordPrenet(Prenet):
+    """A pre-net that transformers' callers reach through its `keywords`.
+
+    One of them begins with `decoder_` where it serves the decoder; all others serve the encoder.
+    """
+
+    @abstractmethod
+    def arrays(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """transformers' inputs of p pieces by keyword -> the arrays [p, t, ...] that `embed` is given."""
+
+    @abstractmethod
+    def real(self, mask: Bool[Tensor, "p t"]) -> Bool[Tensor, "p l"]:
+        """Which entries are real where `mask` says which places of the arrays are."""
 
 
 class Postnet(nn.Module, ABC):

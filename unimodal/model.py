@@ -3,7 +3,7 @@
 b rows, t decoder entries, s encoder entries, d width, v vocabulary
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, final
@@ -11,62 +11,23 @@ from typing import Any, cast, final
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from transformers import GenerationMixin, PreTrainedConfig, PreTrainedModel, initialization
-from transformers.modeling_outputs import Seq2SeqLMOutput
+from transformers import GenerationConfig, GenerationMixin, PreTrainedModel, initialization
 
-from unimodal.backbone import Backbone
-from unimodal.batching import IGNORED, Arrangement, Batch, Item, Sequences, token_piece
+from unimodal.batching import IGNORED, Batch, Item, Sequences, begin_rows, token_piece
 from unimodal.build import build
 from unimodal.caches import Cache
 from unimodal.caches.once import Once
+from unimodal.config import Parts, UnimodalConfig
 from unimodal.folder import check_folder
-from unimodal.generate import Decoding, decoding_from, decoding_of, write_tokens
-from unimodal.heads import Head
+from unimodal.generate import Decoding, Prompt, decoding_from, decoding_of, write_tokens
 from unimodal.hidden import Hidden, Memory
-from unimodal.layout import Layout, stack_ragged
+from unimodal.interface import ModelOutput, Side
+from unimodal.layout import stack_ragged
 from unimodal.losses import token_losses
-from unimodal.modality import Postnet, Prenet
+from unimodal.modality import KeywordPrenet, Postnet, Prenet
 from unimodal.spec import load_spec
-from unimodal.vocabulary import TokenSpace
 
 SMALLEST = Path(__file__).parent / "configs" / "models" / "smallest.yaml"
-
-
-@final
-class UnimodalConfig(PreTrainedConfig):
-    """What `config.json` holds: the spec that the model is built from, and the specs of its processors."""
-
-    model_type = "unimodal"
-    __no_type_check__ = True  # transformers takes keys of config.json that are no fields; jaxtyping's check would not
-
-    spec: dict[str, Any] | None = None
-    processors: dict[str, Any] | None = None
-
-
-@final
-class Parts:
-    """The parts of a model as its spec names them. Nets are kept by name; their sorted order numbers the kinds."""
-
-    def __init__(
-        self,
-        vocabulary: TokenSpace,
-        *,
-        dim: int,
-        arrangement: Arrangement,
-        backbone: Callable[[int], Backbone],
-        head: Callable[[int, int], Head],
-        prenets: Mapping[str, Callable[[int], Prenet]],
-        postnets: Mapping[str, Callable[[int], Postnet]],
-        embedding_scale: float = 1.0,
-    ) -> None:
-        self.vocabulary = vocabulary
-        self.dim = dim
-        self.arrangement = arrangement
-        self.backbone = backbone
-        self.head = head
-        self.prenets = prenets
-        self.postnets = postnets
-        self.embedding_scale = embedding_scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +60,7 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
     def __init__(self, config: UnimodalConfig) -> None:
         super().__init__(config)
         parts = build(
-            {"class": "unimodal.model.Parts", **(config.spec or load_spec(SMALLEST)["spec"])},
+            {"class": "unimodal.config.Parts", **(config.spec or load_spec(SMALLEST)["spec"])},
             Parts,
             where="config.spec",
         )
@@ -108,8 +69,8 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         self.kinds = {net: kind for kind, net in enumerate(sorted(parts.prenets))}
         self.embedding_scale = parts.embedding_scale
         self.embedding = nn.Embedding(len(parts.vocabulary), parts.dim)
-        self.prenets = nn.ModuleDict({net: prenet(parts.dim) for net, prenet in sorted(parts.prenets.items())})
         self.backbone = parts.backbone(parts.dim)
+        self.prenets = nn.ModuleDict({net: make(parts.dim) for net, make in sorted(parts.prenets.items())})
         self.head = parts.head(parts.dim, len(parts.vocabulary))
         self.postnets = nn.ModuleDict({net: postnet(parts.dim) for net, postnet in sorted(parts.postnets.items())})
         self.post_init()
@@ -197,65 +158,98 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         return_dict: bool | None = None,
         task_ids: Int[Tensor, " b"] | None = None,
         batch: Batch | None = None,
-    ) -> Output | Seq2SeqLMOutput:
-        """A `batch` gives its `Output`; transformers' text inputs give transformers' output.
+        **inputs: Tensor | None,
+    ) -> Output | ModelOutput:
+        """A `batch` gives its `Output`; transformers' inputs give transformers' output.
 
-        Without `decoder_input_ids` the decoder reads the labels shifted by one, from the start token on. `return_dict`
-        and `task_ids` are what PEFT passes and are not used.
+        `inputs` are those that the model's pre-nets read (`pixel_values`, say). Without `decoder_input_ids` the decoder
+        reads the labels shifted by one, from the start token on. `return_dict` and `task_ids` are what PEFT passes and
+        are not used.
         """
         if batch is not None:
             return self.run_batch(batch)
-        memories: dict[str, Memory] = {}
-        encoder: Hidden | None = None
+        given = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "inputs_embeds": inputs_embeds,
+            "decoder_input_ids": decoder_input_ids,
+            "decoder_attention_mask": decoder_attention_mask,
+            "decoder_inputs_embeds": decoder_inputs_embeds,
+            **inputs,
+        }
         kept = ("self", "encoder") if output_attentions else ()
-        if self.backbone.encoder is not None:
-            embeds, layout = self._text(input_ids, inputs_embeds, attention_mask)
-            encoder, memories = self.backbone.encode(embeds, layout, keep_weights=kept)
-            if decoder_input_ids is None and decoder_inputs_embeds is None:
-                decoder_input_ids = self._shifted(labels)
-        else:
-            decoder_input_ids, decoder_attention_mask = input_ids, attention_mask
-            decoder_inputs_embeds = inputs_embeds
-        embeds, layout = self._text(decoder_input_ids, decoder_inputs_embeds, decoder_attention_mask)
-        once = Once(embeds.shape[0], embeds.device)
-        decoder = self.backbone.decode(embeds, layout, once, memories, keep_weights=kept)
-        logits = self.logits(decoder.last)
-        loss, logits_of = None, logits
-        if labels is not None:
-            if encoder is None:  # a decoder alone is given the same tokens as input and as labels
-                logits_of, labels = logits[:, :-1], labels[:, 1:]
-            losses = token_losses(logits_of.flatten(0, 1), labels.flatten())
-            loss = losses.sum() / (labels != IGNORED).sum()
-        return Seq2SeqLMOutput(
+        encoder, memories = self.encode_inputs(given, keep_weights=kept)
+        decoder: Hidden | None = None
+        if self.backbone.decoder is not None:
+            if encoder is not None and not self.target.is_given(given):
+                given["decoder_input_ids"] = self._shifted(labels)
+            embeds, layout = self.target.read(given)
+            once = Once(embeds.shape[0], embeds.device)
+            decoder = self.backbone.decode(embeds, layout, once, memories, keep_weights=kept)
+        written = Output(encoder, decoder, memories).written
+        logits = self.logits(written.last)
+        loss = None if labels is None else self._loss(logits, labels)
+        return ModelOutput(
             loss=loss,
             logits=logits,
-            decoder_hidden_states=decoder.layers if output_hidden_states else None,
-            decoder_attentions=decoder.weights.get("self"),
-            cross_attentions=decoder.weights.get("encoder"),
+            last_hidden_state=written.last,
+            hidden_states=written.layers if output_hidden_states else None,
+            decoder_hidden_states=decoder.layers if output_hidden_states and decoder is not None else None,
+            decoder_attentions=None if decoder is None else decoder.weights.get("self"),
+            cross_attentions=None if decoder is None else decoder.weights.get("encoder"),
             encoder_last_hidden_state=None if encoder is None else encoder.last,
             encoder_hidden_states=encoder.layers if output_hidden_states and encoder is not None else None,
             encoder_attentions=None if encoder is None else encoder.weights.get("self"),
         )
 
-    def _text(
-        self, ids: Tensor | None, embeds: Tensor | None, mask: Tensor | None
-    ) -> tuple[Float[Tensor, "b t d"], Layout]:
-        if (ids is None) == (embeds is None):
-            raise ValueError(
-                "input_ids, inputs_embeds: give one of them (and decoder_input_ids or labels for a decoder)"
-            )
-        if embeds is None:
-            assert ids is not None
-            embeds = self.embed_tokens(ids)
-        if mask is not None:
-            return embeds, Layout.of_valid(mask.bool())
-        return embeds, Layout.of_valid(torch.ones(embeds.shape[:2], dtype=torch.bool, device=embeds.device))
+    @property
+    def source(self) -> Side:
+        """The encoder, as transformers' callers address it."""
+        return Side("", self._keyword_prenets(decoder=False), self.embed_tokens)
+
+    @property
+    def target(self) -> Side:
+        """The decoder, as transformers' callers address it: one that stands alone takes the encoder's names."""
+        prefix = "" if self.backbone.encoder is None else "decoder_"
+        return Side(prefix, self._keyword_prenets(decoder=True), self.embed_tokens)
+
+    def encode_inputs(
+        self, inputs: Mapping[str, Any], *, keep_weights: Collection[str] = ()
+    ) -> tuple[Hidden | None, dict[str, Memory]]:
+        """The encoder's pass over transformers' inputs; nothing where the model has no encoder.
+
+        Raises ValueError for a keyword that no side of the model reads.
+        """
+        sides = [self.source] if self.backbone.encoder is not None else []
+        sides += [self.target] if self.backbone.decoder is not None else []
+        known = set().union(*(side.keywords for side in sides))
+        for name in sorted(name for name, value in inputs.items() if value is not None and name not in known):
+            raise ValueError(f"{name}: the model reads {', '.join(sorted(known))}")
+        if self.backbone.encoder is None:
+            return None, {}
+        embeds, layout = self.source.read(inputs)
+        return self.backbone.encode(embeds, layout, keep_weights=keep_weights)
+
+    def _keyword_prenets(self, *, decoder: bool) -> dict[str, KeywordPrenet]:
+        """By keyword, those that serve one side."""
+        return {
+            name: cast(KeywordPrenet, prenet)
+            for prenet in map(self.prenet, self.prenets)
+            for name in prenet.keywords
+            if any(keyword.startswith("decoder_") for keyword in prenet.keywords) == decoder
+        }
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        if self.backbone.encoder is None:  # a decoder alone is given the same tokens as input and as labels
+            logits, labels = logits[:, :-1], labels[:, 1:]
+        losses = token_losses(logits.flatten(0, 1), labels.flatten())
+        return losses.sum() / (labels != IGNORED).sum()
 
     def _shifted(self, labels: Tensor | None) -> Tensor:
         if labels is None:
             raise ValueError("decoder_input_ids: an encoder-decoder needs them, or labels")
         start = labels.new_full((labels.shape[0], 1), self.start)
-        return torch.cat([start, labels[:, :-1].masked_fill(labels[:, :-1] == IGNORED, self.vocabulary.pad)], 1)
+        return torch.cat([start, labels[:, :-1].masked_fill(labels[:, :-1] == IGNORED, self.pad)], 1)
 
     @property
     def start(self) -> int:
@@ -263,61 +257,69 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         named: int | None = self.generation_config.decoder_start_token_id
         return self.vocabulary.start if named is None else named
 
-    def generate(  # type: ignore[override]  # the keywords of transformers that have a meaning here
+    @property
+    def end(self) -> int:
+        """The token that ends an answer; checkpoints from elsewhere may have their own."""
+        named: int | None = self.generation_config.eos_token_id
+        return self.vocabulary.end if named is None else named
+
+    @property
+    def pad(self) -> int:
+        """The token that stands where a row has ended; checkpoints from elsewhere may have their own."""
+        named: int | None = self.generation_config.pad_token_id
+        return self.vocabulary.pad if named is None else named
+
+    def generate(  # type: ignore[override]  # transformers' keywords that have a meaning here
         self,
-        input_ids: Int[Tensor, "b s"],
+        input_ids: Int[Tensor, "b s"] | None = None,
         attention_mask: Int[Tensor, "b s"] | None = None,
         *,
-        max_new_tokens: int | None = None,
-        num_beams: int | None = None,
-        do_sample: bool | None = None,
-        temperature: float | None = None,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        length_penalty: float | None = None,
+        decoder_input_ids: Int[Tensor, "b t"] | None = None,
+        generation_config: GenerationConfig | None = None,
         decoding: str | Mapping[str, Any] | Decoding | None = None,
+        **options: Any,
     ) -> Int[Tensor, "b t"]:
-        """Text in, text out, as in transformers: the start token (a decoder alone: `input_ids`), then the answer.
+        """As in transformers: the start tokens (a decoder alone: `input_ids`), then the answer.
 
+        `options` are inputs that the model's pre-nets read (`pixel_values`, say) and fields of a generation config.
         Rows end with the end token and are padded behind it. What is not given stands in `generation_config.json`;
         `decoding` (a name in `configs/decoding/`, or a mapping) takes the place of all of it. A decoder alone goes on
         after the last of its input_ids: nothing is put between.
         """
-        asked = {
-            "max_new_tokens": max_new_tokens,
-            "num_beams": num_beams,
-            "do_sample": do_sample,
-            "temperature": temperature,
-            "top_k": top_k,
-            "top_p": top_p,
-            "length_penalty": length_penalty,
-        }
-        too_many = [name for name, value in asked.items() if value is not None]
-        if decoding is not None and too_many:
-            raise ValueError(f"decoding, {', '.join(too_many)}: a decoding says all of it; give one or the other")
-        chosen = decoding_from(self.generation_config, **asked) if decoding is None else decoding_of(decoding)
-        prompts = self._prompts(input_ids, attention_mask)
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        inputs |= {name: options.pop(name) for name in self.source.keywords if name in options}
+        if decoding is not None and options:
+            raise ValueError(f"decoding, {', '.join(options)}: a decoding says all of it; give one or the other")
+        chosen = decoding_of(decoding)
+        if decoding is None:
+            chosen = decoding_from(generation_config or self.generation_config, **options)
         if self.backbone.encoder is None:
+            assert input_ids is not None, "a decoder alone goes on from input_ids"
+            begun, rows = input_ids, self._rows(input_ids, attention_mask)
             # The decoder reads first what stands last, so that nothing comes between.
-            items = [Item("", (token_piece(ids[:-1]),)) for ids in prompts]
-            begun, start = input_ids, [token_piece(ids[-1:]) for ids in prompts]
+            items = [Item("", (token_piece(ids[:-1]),)) for ids in rows]
+            prompt = Prompt.of(self, items, [token_piece(ids[-1:]) for ids in rows])
         else:
-            items = [Item("", (token_piece(ids),)) for ids in prompts]
-            begun, start = input_ids.new_full((len(prompts), 1), self.start), None
-        found = write_tokens(self, items, chosen, start=start)
-        answers = stack_ragged([torch.tensor(best[0].tokens) for best in found], fill=self.vocabulary.pad)
-        return torch.cat([begun, answers.to(begun.device)], dim=1)
+            if input_ids is not None and "input_ids" not in self._keyword_prenets(decoder=False):
+                self._rows(input_ids, attention_mask)
+            batch = next(len(value) for value in inputs.values() if value is not None)
+            begun = torch.full((batch, 1), self.start) if decoder_input_ids is None else decoder_input_ids
+            target = begin_rows([token_piece(ids) for ids in begun.cpu()], self.kinds)
+            prompt = Prompt(lambda model: model.encode_inputs(inputs)[1], target)
+        found = write_tokens(self, prompt, chosen)
+        answers = stack_ragged([torch.tensor(best[0].tokens) for best in found], fill=self.pad)
+        return torch.cat([begun.to(self.device), answers.to(self.device)], dim=1)
 
-    def _prompts(self, input_ids: Tensor, attention_mask: Tensor | None) -> list[Tensor]:
+    def _rows(self, input_ids: Tensor, attention_mask: Tensor | None) -> list[Tensor]:
         """The real ids of each row."""
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        prompts = [ids[kept.bool()].cpu() for ids, kept in zip(input_ids, mask, strict=True)]
-        for row, ids in enumerate(prompts):
+        rows = [ids[kept.bool()].cpu() for ids, kept in zip(input_ids, mask, strict=True)]
+        for row, ids in enumerate(rows):
             if ids.numel() == 0:
                 raise ValueError(f"attention_mask: row {row} has no entry")
             if not 0 <= int(ids.min()) <= int(ids.max()) < len(self.vocabulary):
                 raise ValueError(f"input_ids: row {row} has ids outside the vocabulary's {len(self.vocabulary)}")
-        return prompts
+        return rows
 
     def get_input_embeddings(self) -> nn.Module:
         return self.embedding

@@ -33,15 +33,20 @@ class LayerNorm(Norm):
 
 @final
 class RMSNorm(Norm):
-    """Root mean square 1, learned scale (Zhang and Sennrich 2019, 1910.07467); T5's layer norm."""
+    """Root mean square 1, learned scale (Zhang and Sennrich 2019, 1910.07467); T5's layer norm.
 
-    def __init__(self, dim: int, *, epsilon: float = 1e-6) -> None:
+    The scale is `offset` plus the weight: 0 for most, 1 for Gemma, whose weights start at 0.
+    """
+
+    def __init__(self, dim: int, *, epsilon: float = 1e-6, offset: float = 0.0) -> None:
         super().__init__()
         self.epsilon = epsilon
-        self.weight = nn.Parameter(torch.ones(dim))
+        self.offset = offset
+        self.weight = nn.Parameter(torch.full((dim,), 1.0 - offset))
 
     def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
-        return nn.functional.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), self.epsilon)  # fused in one type
+        scale = self.weight + self.offset if self.offset else self.weight
+        return nn.functional.rms_norm(x, scale.shape, scale.to(x.dtype), self.epsilon)  # fused in one type
 
 
 @final

@@ -3,7 +3,7 @@
 b rows, n nodes of a tree, t entries of a prompt, a accepted nodes, d width
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, final
 
 import torch
@@ -32,13 +32,11 @@ class Session:
 
     def __init__(self, model: "UnimodalForConditionalGeneration", make_cache: MakeCache) -> None:
         self.model = model
-        self.memories: dict[str, Memory] = {}
         self._make_cache = make_cache
 
-    def prefill(self, source: Sequences | None, target: Sequences) -> Float[Tensor, "b d"]:
-        """Reads the source, then each row's prompt; the hidden state of each row's last entry."""
-        if source is not None:
-            _, self.memories = self.model.encode(source.to(self.model.device))
+    def prefill(self, memories: Mapping[str, Memory], target: Sequences) -> Float[Tensor, "b d"]:
+        """Reads each row's prompt beside the memories; the hidden state of each row's last entry."""
+        self.memories = dict(memories)
         target = target.to(self.model.device)
         layout = target.layout
         self.cache = self._make_cache(layout.valid.shape[0], self.model.device)

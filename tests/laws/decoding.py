@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tests.laws.tiny import POST, model_of, model_spec
 from unimodal.batching import IGNORED, Item, Padded, token_piece
-from unimodal.generate import Decoding, write_tokens
+from unimodal.generate import Decoding, Prompt, write_tokens
 from unimodal.guides import Guide
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.samplers import Sampler
@@ -94,7 +94,7 @@ def model_and_items(name: str) -> tuple[UnimodalForConditionalGeneration, list[I
     for seed in itertools.count():
         tiny = random_model(name, seed)
         asked = items(tiny, *LENGTHS)
-        if len({len(best.tokens) for (best,) in write_tokens(tiny, asked, noisy(Greedy()))}) > 2:
+        if len({len(best.tokens) for (best,) in write_tokens(tiny, Prompt.of(tiny, asked), noisy(Greedy()))}) > 2:
             return tiny, asked
     raise AssertionError
 

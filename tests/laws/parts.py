@@ -47,7 +47,7 @@ ARGUMENTS: dict[str, list[Spec]] = {
     "unimodal.positions.sinusoidal.Sinusoidal": [{}],
     "unimodal.mixers.attention.SelfAttention": [
         {"heads": HEADS},
-        {"heads": HEADS, "groups": 2, "scale": 1.0, "bias": False, "out_bias": False},
+        {"heads": HEADS, "groups": 2, "scale": 1.0, "biases": []},
         {"heads": HEADS, "groups": 1, "head_dim": 6},
     ],
     "unimodal.mixers.attention.CrossAttention": [{"heads": HEADS}, {"heads": HEADS, "groups": 2, "head_dim": 6}],

@@ -11,7 +11,8 @@ from tests.laws.parts import ARGUMENTS, close, final_classes
 from unimodal.adapters import Adapter
 from unimodal.batching import Batch, EncoderDecoder, Item, Packed, token_piece
 from unimodal.build import build
-from unimodal.model import UnimodalConfig, UnimodalForConditionalGeneration
+from unimodal.config import UnimodalConfig
+from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.objectives import total
 from unimodal.objectives.cross_entropy import CrossEntropy
 from unimodal.spec import load_spec

@@ -11,7 +11,8 @@ from torch.nn import functional
 from tests.laws.parts import DIM, HEADS, close, label, specs
 from tests.laws.tiny import ARRANGEMENTS, NUM_TOKENS, POST, PRE, gradients_of, model_of, model_spec
 from unimodal.batching import IGNORED, Batch, Item, Packed, Padded, token_piece
-from unimodal.model import UnimodalConfig, UnimodalForConditionalGeneration
+from unimodal.config import UnimodalConfig
+from unimodal.model import UnimodalForConditionalGeneration
 
 MATRIX = {
     **{

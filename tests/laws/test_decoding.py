@@ -28,7 +28,7 @@ from tests.laws.parts import final_classes, randomised
 from tests.laws.test_codecs import CASES, made
 from tests.laws.tiny import model_of
 from unimodal.batching import Item
-from unimodal.generate import Decoding, stream_tokens, write_frames, write_tokens
+from unimodal.generate import Decoding, Prompt, stream_tokens, write_frames, write_tokens
 from unimodal.guides.grammar import GrammarGuide
 from unimodal.samplers import Sampler
 from unimodal.samplers.beam import Beam
@@ -50,7 +50,7 @@ def test_every_sampler_of_the_folder_is_tried_here() -> None:
 @every_model
 def test_greedy_takes_the_likeliest_token_of_a_full_pass(name: str) -> None:
     tiny, asked = model_and_items(name)
-    found = write_tokens(tiny, asked, noisy(Greedy()))
+    found = write_tokens(tiny, Prompt.of(tiny, asked), noisy(Greedy()))
     answers: list[list[int]] = [[] for _ in asked]
     for _ in range(9):
         for answer, row in zip(answers, chances(tiny, asked, [[*answer, 0] for answer in answers]), strict=True):
@@ -63,9 +63,9 @@ def test_greedy_takes_the_likeliest_token_of_a_full_pass(name: str) -> None:
 @every_certain_sampler
 def test_a_row_gets_what_it_gets_alone(name: str, sampler: Sampler) -> None:
     (tiny, asked), decoding = model_and_items(name), noisy(sampler)
-    together = write_tokens(tiny, asked, decoding)
+    together = write_tokens(tiny, Prompt.of(tiny, asked), decoding)
     for item, found in zip(asked, together, strict=True):
-        (alone,) = write_tokens(tiny, [item], decoding)
+        (alone,) = write_tokens(tiny, Prompt.of(tiny, [item]), decoding)
         assert [h.tokens for h in found] == [h.tokens for h in alone]
         assert [h.score for h in found] == pytest.approx([h.score for h in alone])
 
@@ -73,9 +73,9 @@ def test_a_row_gets_what_it_gets_alone(name: str, sampler: Sampler) -> None:
 @every_model
 def test_a_beam_of_one_and_the_likeliest_draw_are_greedy(name: str) -> None:
     tiny, asked = model_and_items(name)
-    greedy = write_tokens(tiny, asked, noisy(Greedy()))
+    greedy = write_tokens(tiny, Prompt.of(tiny, asked), noisy(Greedy()))
     for sampler in (Beam(1, length_penalty=0.0), Sampling(top_k=1), Sampling(top_p=1e-6), Sampling(temperature=1e-4)):
-        found = write_tokens(tiny, asked, noisy(sampler))
+        found = write_tokens(tiny, Prompt.of(tiny, asked), noisy(sampler))
         assert [best.tokens for best, *_ in found] == [best.tokens for best, *_ in greedy]
         assert [best.score for best, *_ in found] == pytest.approx([best.score for best, *_ in greedy], rel=1e-5)
 
@@ -85,7 +85,7 @@ def test_a_beam_of_one_and_the_likeliest_draw_are_greedy(name: str) -> None:
 def test_a_beams_scores_are_true_and_in_order(name: str, length_penalty: float) -> None:
     tiny, asked = model_and_items(name)
     beam = Beam(4, length_penalty=length_penalty)
-    for item, found in zip(asked, write_tokens(tiny, asked, noisy(beam, 7)), strict=True):
+    for item, found in zip(asked, write_tokens(tiny, Prompt.of(tiny, asked), noisy(beam, 7)), strict=True):
         assert len({h.tokens for h in found}) == len(found) == 4
         assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
         answers = [list(hypothesis.tokens) for hypothesis in found]
@@ -105,7 +105,7 @@ def test_a_wide_beam_finds_the_best_answer_of_all(length_penalty: float, seed: i
         for prefix in itertools.product(going, repeat=length)
         for last in ([[END]] if length < limit - 1 else [[token] for token in range(TOKENS)])
     ]
-    found = write_tokens(tiny, asked, noisy(Beam(len(every), length_penalty=length_penalty), limit))
+    found = write_tokens(tiny, Prompt.of(tiny, asked), noisy(Beam(len(every), length_penalty=length_penalty), limit))
     for item, hypotheses in zip(asked, found, strict=True):
         sums = zip(every, scores(tiny, [item] * len(every), every), strict=True)
         expected = {tuple(answer): sum / len(answer) ** length_penalty for answer, sum in sums}
@@ -138,7 +138,8 @@ def test_drawn_tokens_follow_the_warped_distribution_and_a_wrong_sampler_is_foun
     (item,), draws = items(tiny, 6), 3000
     tiny.head.project.weight.data *= 0.6  # flat enough that no token is nearly certain
     drawn, drawn_wrongly = (
-        [h.tokens for (h,) in write_tokens(tiny, [item] * draws, Decoding(s, limit=2))] for s in (sampler, wrong)
+        [h.tokens for (h,) in write_tokens(tiny, Prompt.of(tiny, [item] * draws), Decoding(s, limit=2))]
+        for s in (sampler, wrong)
     )
     first = sampler.warp(full_pass(tiny, [item], [[0]])[0]).softmax(-1)[0]
     common = int(first.argmax())
@@ -167,7 +168,7 @@ def test_a_seed_draws_the_same_again() -> None:
     tiny, asked = model_and_items("t5")
 
     def drawn(seed: int) -> list[tuple[int, ...]]:
-        return [best.tokens for best, *_ in write_tokens(tiny, asked, noisy(Sampling(seed=seed)))]
+        return [best.tokens for best, *_ in write_tokens(tiny, Prompt.of(tiny, asked), noisy(Sampling(seed=seed)))]
 
     first = drawn(7)
     torch.rand(5)  # the global state is neither read nor moved
@@ -188,7 +189,7 @@ def test_finished_rows_leave_the_batch(name: str, sampler: Sampler, monkeypatch:
 
     def counted(items: list[Item]) -> list[int]:
         rows.clear()
-        write_tokens(tiny, items, noisy(sampler))
+        write_tokens(tiny, Prompt.of(tiny, items), noisy(sampler))
         return list(rows)
 
     monkeypatch.setattr(tiny.backbone, "decode", counting)
@@ -207,7 +208,7 @@ def test_an_untrained_model_writes_only_valid_answers(vocabulary: Any, case: Any
     asked = items(tiny, 5, 2, 11, 4)
     for limit in (shortest, shortest + 3, shortest + 12):
         guide = GrammarGuide(grammar, limit=limit)
-        for hypotheses in write_tokens(tiny, asked, Decoding(sampler, limit=limit), guide=guide):
+        for hypotheses in write_tokens(tiny, Prompt.of(tiny, asked), Decoding(sampler, limit=limit), guide=guide):
             for answer in (list(hypothesis.tokens) for hypothesis in hypotheses):
                 assert len(answer) <= limit and is_legal(vocabulary, answer), answer
                 assert codec.decode(codec.encode(codec.decode(answer))) == codec.decode(answer)
@@ -219,7 +220,7 @@ def test_an_untrained_model_writes_only_valid_answers(vocabulary: Any, case: Any
 def test_an_answer_ends_with_the_end_token_or_was_cut_at_the_limit(sampler: Sampler) -> None:
     tiny, asked = model_and_items("t5")
     for limit in (1, 2, 6):
-        for hypotheses in write_tokens(tiny, asked, noisy(sampler, limit)):
+        for hypotheses in write_tokens(tiny, Prompt.of(tiny, asked), noisy(sampler, limit)):
             assert hypotheses
             for tokens in (hypothesis.tokens for hypothesis in hypotheses):
                 assert (tokens[-1] == END or len(tokens) == limit) and END not in tokens[:-1]
@@ -229,9 +230,9 @@ def test_an_answer_ends_with_the_end_token_or_was_cut_at_the_limit(sampler: Samp
 @pytest.mark.parametrize("sampler", [Greedy(), Sampling(seed=3)])
 def test_a_stream_is_the_answer_token_by_token(name: str, sampler: Sampler) -> None:
     (tiny, asked), decoding = model_and_items(name), noisy(sampler)
-    whole = [best for best, *_ in write_tokens(tiny, asked, decoding)]
+    whole = [best for best, *_ in write_tokens(tiny, Prompt.of(tiny, asked), decoding)]
     seen = dict.fromkeys(range(len(asked)), ())
-    for item, so_far in stream_tokens(tiny, asked, decoding):
+    for item, so_far in stream_tokens(tiny, Prompt.of(tiny, asked), decoding):
         assert so_far.tokens[:-1] == seen[item]
         assert so_far.score == pytest.approx(scores(tiny, [asked[item]], [list(so_far.tokens)])[0])
         seen[item] = so_far.tokens
@@ -240,7 +241,7 @@ def test_a_stream_is_the_answer_token_by_token(name: str, sampler: Sampler) -> N
 
 def test_a_stream_that_is_left_early_leaves_the_model_as_it_was() -> None:
     tiny, asked = random_model("t5", 0).train(), model_and_items("t5")[1]
-    stream = stream_tokens(tiny, asked, noisy(Greedy()))
+    stream = stream_tokens(tiny, Prompt.of(tiny, asked), noisy(Greedy()))
     next(stream)
     assert not tiny.training
     stream.close()
@@ -251,12 +252,12 @@ def test_a_stream_that_is_left_early_leaves_the_model_as_it_was() -> None:
 def test_a_beam_does_not_stream() -> None:
     tiny, asked = model_and_items("t5")
     with pytest.raises(ValueError, match="^decoding: Beam does not stream"):
-        stream_tokens(tiny, asked, Decoding(Beam(2)))
+        stream_tokens(tiny, Prompt.of(tiny, asked), Decoding(Beam(2)))
 
 
 def test_nothing_asked_is_nothing_answered() -> None:
     tiny, _ = model_and_items("t5")
-    assert all(write_tokens(tiny, [], Decoding(sampler)) == [] for sampler in CERTAIN)
+    assert all(write_tokens(tiny, Prompt.of(tiny, []), Decoding(sampler)) == [] for sampler in CERTAIN)
 
 
 NO_DROPOUT = {"class": "unimodal.prenets.dropouts.training.TrainingDropout", "rate": 0.5}

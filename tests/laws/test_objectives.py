@@ -11,7 +11,8 @@ from torch.nn import functional
 from tests.laws.parts import close, final_classes, label, specs
 from unimodal.batching import IGNORED, Batch, EncoderDecoder, Item, Packed, Padded, Piece, token_piece
 from unimodal.build import build
-from unimodal.model import UnimodalConfig, UnimodalForConditionalGeneration
+from unimodal.config import UnimodalConfig
+from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.objectives import Objective, Term, total
 from unimodal.spec import load_spec, merge_specs
 

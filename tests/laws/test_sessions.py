@@ -9,6 +9,7 @@ from torch import Tensor
 from tests.laws.decoding import START, TOKENS, every_model, full_pass, model_and_items
 from unimodal.batching import Item, token_piece
 from unimodal.caches.dense import Dense
+from unimodal.generate import Prompt
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.session import Session
 from unimodal.tree import TokenTree
@@ -17,7 +18,8 @@ from unimodal.tree import TokenTree
 def session_of(tiny: UnimodalForConditionalGeneration, asked: list[Item]) -> tuple[Session, Tensor]:
     session = Session(tiny, Dense)
     start = [token_piece([START])] * len(asked)
-    hidden = session.prefill(*tiny.arrangement.prompt(asked, start, tiny.kinds))
+    prompt = Prompt.of(tiny, asked, start)
+    hidden = session.prefill(prompt.read(tiny), prompt.target)
     return session, tiny.logits(hidden)
 
 

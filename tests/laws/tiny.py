@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from tests.laws.parts import DIM, HEADS, factory, randomised
-from unimodal.model import UnimodalConfig, UnimodalForConditionalGeneration
+from unimodal.config import UnimodalConfig
+from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.stack import Stack
 
 CAUSAL, PREFIX, FULL = (f"unimodal.masks.{name.lower()}.{name}" for name in ("Causal", "Prefix", "Full"))

@@ -45,8 +45,9 @@ POSTNETS = {
 @pytest.fixture(scope="session")
 def tiny(pieces: TextPieces) -> "Unimodal":
     """Eight numbers wide, one layer deep, every net, every task."""
+    from unimodal.config import UnimodalConfig
     from unimodal.hub import Unimodal
-    from unimodal.model import SMALLEST, UnimodalConfig, UnimodalForConditionalGeneration
+    from unimodal.model import SMALLEST, UnimodalForConditionalGeneration
     from unimodal.processor import UnimodalProcessor
 
     ranges: list[dict[str, int | list[str]]] = [

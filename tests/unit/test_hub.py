@@ -11,9 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from unimodal.config import UnimodalConfig
 from unimodal.generate import Decoding
 from unimodal.hub import Unimodal, load
-from unimodal.model import SMALLEST, UnimodalConfig, UnimodalForConditionalGeneration
+from unimodal.model import SMALLEST, UnimodalForConditionalGeneration
 from unimodal.processor import UnimodalProcessor
 from unimodal.samplers.beam import Beam
 from unimodal.samplers.sampling import Sampling
@@ -172,10 +173,10 @@ NESTED = '{"spec": ' + "[" * 100_000 + "]" * 100_000 + "}"
 HOSTILE = {
     "class elsewhere": (spec(head="os.path.join"), "config.spec.head: 'os.path.join' is not below unimodal."),
     "imported elsewhere": (spec(head="unimodal.build.Path"), "config.spec.head: 'unimodal.build.Path' comes from"),
-    "wrong contract": (spec(head="unimodal.model.Parts"), "config.spec.head: unimodal.model.Parts is not a Head"),
+    "wrong contract": (spec(head="unimodal.config.Parts"), "config.spec.head: unimodal.config.Parts is not a Head"),
     "a command": (spec(head="unimodal.__main__.main"), "'unimodal.__main__.main' comes from|is not a Head"),
     "no model": (lambda f: (f / "config.json").unlink(), "holds no config.json and no adapter_config.json"),
-    "other family": (changed("config.json", lambda c: c.update(model_type="t5")), "model_type is 't5', not 'unimodal'"),
+    "other family": (changed("config.json", lambda c: c.update(model_type="gpt9")), "model_type: 'gpt9' is none of "),
     "no spec": (changed("config.json", lambda c: c.update(spec="abc")), "spec: expected a mapping, got str"),
     "other weights": (changed("config.json", lambda c: c.update(transformers_weights="a.bin")), "transformers_weights"),
     "not JSON": (lambda f: (f / "config.json").write_text("{"), "config.json: is no JSON"),

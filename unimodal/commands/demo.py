@@ -19,7 +19,7 @@ from unimodal.build import build
 from unimodal.catalogue import build_task, check_task
 from unimodal.commands import Parser
 from unimodal.evaluate import Evaluation
-from unimodal.hub import Unimodal, load
+from unimodal.hub import Unimodal, load_own
 from unimodal.report import page
 from unimodal.report.alignments import align, figure
 from unimodal.report.charts import loss, read_curves
@@ -135,7 +135,7 @@ class Demo:
         return fit(self.adapter, self.out / ADAPTER, seconds=60 * self.minutes["fine_tuning"])
 
     def evaluate(self) -> str:
-        model, adapted = load(self.out), load(self.out / ADAPTER)
+        model, adapted = load_own(self.out), load_own(self.out / ADAPTER)
         names = [*self.training["data"]["tasks"]]
         seconds = 60 * self.minutes["evaluation"] / (len(names) + 2)
         for name in names:
@@ -179,7 +179,7 @@ class Demo:
         )
 
     def report(self) -> str:
-        found, model = self.found, load(self.out)
+        found, model = self.found, load_own(self.out)
         size = page.write(
             page.Report(
                 title="One encoder-decoder for speech, text, pictures, tables and code",

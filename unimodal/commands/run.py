@@ -35,11 +35,11 @@ def main(arguments: list[str]) -> int:
     from transformers.utils import logging
 
     from unimodal.generate import decoding_of
-    from unimodal.hub import load
+    from unimodal.hub import load_own
 
     logging.disable_progress_bar()  # loading takes no two seconds
     decoding = decoding_of(options.decoding)
-    model = load(_model(options.model), base=options.base)
+    model = load_own(_model(options.model), base=options.base)
     task = model.task(options.task)
     examples = task.read(options.inputs, options.prompt)
     if not examples:

@@ -9,6 +9,14 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reshaped:
+    """The two shapes of one tensor."""
+
+    theirs: tuple[int, ...]
+    ours: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class KeyMap:
     """Which tensor of theirs is which of ours: a bijection, so that one table serves both directions."""
 
@@ -16,8 +24,12 @@ class KeyMap:
     """Their name -> our name, of every tensor that both hold."""
     copies: Mapping[str, str] = field(default_factory=dict)
     """Their second names of a tensor -> its first name: read where a file has them (and then equal), never written."""
-    fresh: tuple[str, ...] = ()
-    """Our tensors that their files lack: left as the model initialised them."""
+    absent: tuple[str, ...] = ()
+    """Our tensors that their files lack, for to them they are zeros (a bias that is not there)."""
+    reshaped: Mapping[str, Reshaped] = field(default_factory=dict)
+    """Their name -> the two shapes of the same numbers, where they differ."""
+    ignored: tuple[str, ...] = ()
+    """Their tensors that files may hold and that we compute anew (tables of sinusoids, indices): never written."""
 
 
 class Conversion(ABC):
@@ -27,12 +39,9 @@ class Conversion(ABC):
     bit for bit; a tensor that is not understood is a ValueError, never left out in silence.
     """
 
-    model_type: str
-    """The family's name in their `config.json`."""
-
     @abstractmethod
     def config(self, theirs: Mapping[str, Any]) -> dict[str, Any]:
-        """The spec of our model for their `config.json`."""
+        """The spec of our model for their `config.json`, completed with the defaults of its family."""
 
     @abstractmethod
     def keys(self, theirs: Mapping[str, Any]) -> KeyMap:
@@ -41,17 +50,21 @@ class Conversion(ABC):
     def to_unimodal(self, state_dict: Mapping[str, Tensor], theirs: Mapping[str, Any]) -> dict[str, Tensor]:
         """Our state dict; no tensor is copied. Raises ValueError that names the first tensor which does not fit."""
         keys = self.keys(theirs)
-        _match(state_dict, required=keys.ours, allowed=keys.copies)
+        _match(state_dict, required=keys.ours, allowed=[*keys.copies, *keys.ignored])
         for copy, first in keys.copies.items():
             if copy in state_dict and not state_dict[copy].equal(state_dict[first]):
                 raise ValueError(f"{copy}: differs from {first}, though config.json says that they are one tensor")
-        return {ours: state_dict[name] for name, ours in keys.ours.items()}
+        return {ours: _shaped(keys, name, state_dict[name]) for name, ours in keys.ours.items()}
 
     def from_unimodal(self, state_dict: Mapping[str, Tensor], theirs: Mapping[str, Any]) -> dict[str, Tensor]:
         """Their state dict, each tensor once under its first name. Raises ValueError as `to_unimodal`."""
         keys = self.keys(theirs)
-        _match(state_dict, required=keys.ours.values(), allowed=keys.fresh)
-        return {name: state_dict[ours] for name, ours in keys.ours.items()}
+        _match(state_dict, required=keys.ours.values(), allowed=keys.absent)
+        for ours in keys.absent:
+            if ours in state_dict and state_dict[ours].any():
+                raise ValueError(f"{ours}: is not zero, and their files have no place for it")
+        back = {name: state_dict[ours] for name, ours in keys.ours.items()}
+        return back | {name: back[name].reshape(shapes.theirs) for name, shapes in keys.reshaped.items()}
 
 
 def per_block(blocks: Mapping[str, str], depth: int, *, theirs: str, ours: str) -> dict[str, str]:
@@ -59,6 +72,15 @@ def per_block(blocks: Mapping[str, str], depth: int, *, theirs: str, ours: str) 
     return {
         f"{theirs}.{block}.{name}": f"{ours}.{block}.{own}" for block in range(depth) for name, own in blocks.items()
     }
+
+
+def _shaped(keys: KeyMap, name: str, tensor: Tensor) -> Tensor:
+    if name not in keys.reshaped:
+        return tensor
+    shapes = keys.reshaped[name]
+    if tuple(tensor.shape) != shapes.theirs:
+        raise ValueError(f"{name}: has the shape {tuple(tensor.shape)}, config.json describes {shapes.theirs}")
+    return tensor.reshape(shapes.ours)
 
 
 def _match(state_dict: Mapping[str, Tensor], *, required: Any, allowed: Any) -> None:

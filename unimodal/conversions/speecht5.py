@@ -42,8 +42,6 @@ class SpeechT5(Conversion):
     Absolute positions belong to the checkpoint's pre-nets, in the decoder too; so do the token table and the head.
     """
 
-    model_type = "speecht5"
-
     def config(self, theirs: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "vocabulary": {"class": "unimodal.vocabulary.TokenSpace", "ranges": [{"text": theirs["vocab_size"]}]},
@@ -65,7 +63,7 @@ class SpeechT5(Conversion):
         for blocks, name, stack in ((_ENCODER_BLOCK, encoder, "encoder"), (_DECODER_BLOCK, decoder, "decoder")):
             depth = theirs[f"{stack}_layers"]
             ours |= per_block(blocks, depth, theirs=f"{name}.layers", ours=f"backbone.{stack}.blocks")
-        return KeyMap(ours=ours, fresh=("embedding.weight", "head.project.weight"))
+        return KeyMap(ours=ours, absent=("embedding.weight", "head.project.weight"))
 
 
 def _stack(theirs: Mapping[str, Any], stack: str) -> dict[str, Any]:

@@ -45,8 +45,6 @@ class T5(Conversion):
     Their decoder starts with the padding token, so generation from a converted model starts with it, too.
     """
 
-    model_type = "t5"
-
     def config(self, theirs: Mapping[str, Any]) -> dict[str, Any]:
         tied = _tied(theirs)
         # Before version 5, transformers took the scale from the tying; since then the config names it.
@@ -115,8 +113,7 @@ def _stack(theirs: Mapping[str, Any], depth: int, *, decoder: bool) -> dict[str,
         "heads": heads,
         "head_dim": theirs["d_kv"],
         "scale": 1.0,
-        "bias": False,
-        "out_bias": False,
+        "biases": [],
         "dropout": dropout,
     }
     reading = {

@@ -1,5 +1,6 @@
 """Multi-head and grouped attention, over the own sequence or over a memory (Vaswani et al. 2017, 1706.03762)."""
 
+from collections.abc import Sequence
 from typing import final
 
 from jaxtyping import Float
@@ -16,7 +17,8 @@ class Projected(Mixer):
     """The four projections that both attentions share; abstract.
 
     `groups` key-value heads serve `heads` query heads (Ainslie et al. 2023, 2305.13245). `scale` multiplies the
-    queries; None is 1/sqrt(head_dim), T5 takes 1.
+    queries; None is 1/sqrt(head_dim), T5 takes 1. `memory_dim` is the width of what keys and values are made
+    from; None: `dim`. `biases` names the projections that have one.
     """
 
     def __init__(
@@ -27,9 +29,9 @@ class Projected(Mixer):
         groups: int | None = None,
         head_dim: int | None = None,
         scale: float | None = None,
-        bias: bool = True,
-        out_bias: bool = True,
+        biases: Sequence[str] = ("query", "key", "value", "out"),
         dropout: float = 0.0,
+        memory_dim: int | None = None,
     ) -> None:
         super().__init__()
         groups = groups or heads
@@ -40,10 +42,12 @@ class Projected(Mixer):
         self.head_dim = head_dim or dim // heads
         self.scale = self.head_dim**-0.5 if scale is None else scale
         self.dropout = dropout
-        self.query = nn.Linear(dim, heads * self.head_dim, bias=bias)
-        self.key = nn.Linear(dim, groups * self.head_dim, bias=bias)
-        self.value = nn.Linear(dim, groups * self.head_dim, bias=bias)
-        self.out = nn.Linear(heads * self.head_dim, dim, bias=out_bias)
+        for name in set(biases) - {"query", "key", "value", "out"}:
+            raise ValueError(f"biases: '{name}' is none of query, key, value, out")
+        self.query = nn.Linear(dim, heads * self.head_dim, bias="query" in biases)
+        self.key = nn.Linear(memory_dim or dim, groups * self.head_dim, bias="key" in biases)
+        self.value = nn.Linear(memory_dim or dim, groups * self.head_dim, bias="value" in biases)
+        self.out = nn.Linear(heads * self.head_dim, dim, bias="out" in biases)
 
     def queries(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t h k"]:
         """Queries by head, scaled."""

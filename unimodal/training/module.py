@@ -13,7 +13,8 @@ from torch import Tensor
 from unimodal.adapters import Adapter
 from unimodal.batching import Batch
 from unimodal.build import build
-from unimodal.model import UnimodalConfig, UnimodalForConditionalGeneration
+from unimodal.config import UnimodalConfig
+from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.objectives import Objective, Term, total
 from unimodal.spec import load_spec
 from unimodal.training.optimizer import OptimizerFactory

@@ -12,7 +12,7 @@ import unimodal
 from unimodal import cli
 from unimodal.adapters.lora import Lora
 from unimodal.generate import DECODINGS
-from unimodal.hub import Unimodal, load
+from unimodal.hub import Unimodal, load_own
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -134,7 +134,7 @@ def test_speech_is_written_where_asked_or_beside_its_text(run: Run, files: dict[
 
 
 def test_an_adapter_folder_is_a_model(run: Run, tiny_folder: Path, files: dict[str, Path], tmp_path: Path) -> None:
-    model = load(tiny_folder).model
+    model = load_own(tiny_folder).model
     lora = Lora(rank=2)
     lora.attach(model)
     lora.save(model, tmp_path / "adapter")

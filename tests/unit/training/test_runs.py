@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from tests.unit.training.conftest import Fit, rows
 from unimodal.cli import main as command_line
-from unimodal.hub import load
+from unimodal.hub import load_own
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.spec import load_spec, merge_specs
 from unimodal.task import Example
@@ -40,7 +40,7 @@ def test_a_run_leaves_metrics_a_checkpoint_and_a_model(fit: Fit) -> None:
     assert list(folder.glob("tensorboard/events*"))
     names = {"config.json", "model.safetensors", "tokenizer.model", "processor_config.json"}
     assert names <= {path.name for path in folder.iterdir()}
-    model = load(folder)
+    model = load_own(folder)
     task = model.task("code_summary")
     (result,) = model.answer(task, [Example("mine", {"code": "def area(width, height):\n    return width * height\n"})])
     assert isinstance(result.value, str)

@@ -1,0 +1,32 @@
+"""`unimodal convert`: a checkpoint of another project in our form, and back."""
+
+import inspect
+from pathlib import Path
+
+from unimodal.commands import Parser
+
+
+def main(arguments: list[str]) -> int:
+    """Writes the folder in the form asked for."""
+    options = _parser().parse_args(arguments)
+
+    from unimodal.hub import Unimodal, load
+
+    if options.out.exists() and any(options.out.iterdir() if options.out.is_dir() else [options.out]):
+        raise ValueError(f"{options.out}: is there already; name an empty folder")
+    loaded = load(options.model)
+    if isinstance(loaded, Unimodal):
+        raise ValueError(f"{options.model}: was made here and not converted, so it has no other form")
+    if options.to == "ours":
+        loaded.save_pretrained(options.out)
+    else:
+        loaded.save_original(options.out)
+    return 0
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="unimodal convert", description=inspect.cleandoc(__doc__ or ""))
+    parser.add_argument("model", metavar="FOLDER|HUB_ID", help="a checkpoint of theirs, or one that was converted")
+    parser.add_argument("out", metavar="OUT", type=Path, help="the folder to write")
+    parser.add_argument("--to", choices=("ours", "theirs"), default="ours", help="the form to write; default: ours")
+    return parser

@@ -1,0 +1,158 @@
+"""Folders of other projects: read into our network, and written back for them.
+
+What a folder says is data: its configs choose among our own parts, its weights are safetensors. Tensors are mapped from
+the files and read when they are used, so that loading costs little more memory than the weights.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from huggingface_hub import save_torch_state_dict
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from transformers import AutoConfig, GenerationConfig, PretrainedConfig
+
+from unimodal.config import UnimodalConfig
+from unimodal.conversions.families import conversion_of
+from unimodal.folder import CONFIG_FILE, read_json, weight_files
+from unimodal.model import UnimodalForConditionalGeneration
+
+GENERATION_FILE = "generation_config.json"
+ACCOMPANYING = ("*.json", "*.txt", "*.model", "*.spm")
+"""What a tokenizer or a feature extractor is made of."""
+_WEIGHTS = ("model*.safetensors", "*.index.json")
+
+
+def read_checkpoint(folder: Path, *, dtype: torch.dtype | None = None) -> UnimodalForConditionalGeneration:
+    """Our network with the weights of a folder of theirs, in their type or in `dtype`.
+
+    Raises ValueError or FileNotFoundError that names the file or the field which cannot be used.
+    """
+    origin = read_json(folder / CONFIG_FILE)
+    if "auto_map" in origin:
+        raise ValueError(f"{folder / CONFIG_FILE}: auto_map: names code to be run, and no such checkpoint is read")
+    try:
+        conversion = conversion_of(origin)
+        config = _config(origin)
+        theirs = _completed(config.to_dict(), origin)
+        with torch.device("meta"):
+            spec = conversion.config(theirs)
+            model = _built(spec, origin)
+    except (ValueError, KeyError, TypeError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise ValueError(f"{folder / CONFIG_FILE}: {reason}") from error
+    with ExitStack() as stack:
+        tensors = LazyTensors(folder, stack)
+        try:
+            states = conversion.to_unimodal(tensors, theirs)
+        except ValueError as error:
+            raise ValueError(f"{folder}: {error}") from error
+        absent = conversion.keys(theirs).absent
+        _assign(model, states, absent, dtype, where=folder)
+    model.generation_config = _generation(folder, config)
+    model.eval()
+    return model
+
+
+def write_checkpoint(model: UnimodalForConditionalGeneration, folder: Path) -> None:
+    """A folder that transformers reads, of a model that came from one of theirs."""
+    origin = model.config.origin
+    if origin is None:
+        raise ValueError(f"{folder}: the model was not converted from another project, so it has no other form")
+    folder.mkdir(parents=True, exist_ok=True)
+    theirs = _completed(_config(origin).to_dict(), origin)
+    states = conversion_of(origin).from_unimodal(model.state_dict(), theirs)
+    save_torch_state_dict({name: tensor.contiguous() for name, tensor in states.items()}, folder)
+    written = {**origin, "dtype": str(model.dtype).removeprefix("torch.")}
+    (folder / CONFIG_FILE).write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
+    model.generation_config.save_pretrained(folder)
+
+
+def copy_accompanying(source: Path, destination: Path) -> None:
+    """Copies the files of tokenizers and feature extractors, which are the same in both forms."""
+    for pattern in ACCOMPANYING:
+        for file in source.glob(pattern):
+            ours = {CONFIG_FILE, GENERATION_FILE}
+            if file.name not in ours and not any(file.match(weights) for weights in _WEIGHTS):
+                shutil.copyfile(file, destination / file.name)
+
+
+@final
+class LazyTensors(Mapping[str, Tensor]):
+    """The tensors of a folder's safetensors files, read as they are asked for."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._files: dict[str, Any] = {}
+        for file in weight_files(folder):
+            try:
+                opened = stack.enter_context(safe_open(file, framework="pt"))
+            except SafetensorError as error:
+                raise ValueError(f"{file}: is no safetensors file ({error})") from error
+            self._files |= dict.fromkeys(opened.keys(), opened)
+
+    def __getitem__(self, name: str) -> Tensor:
+        tensor: Tensor = self._files[name].get_tensor(name)
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
+def _assign(
+    model: nn.Module, states: Mapping[str, Tensor], absent: tuple[str, ...], dtype: torch.dtype | None, *, where: Path
+) -> None:
+    """Gives a model without memory the tensors as they lie; what is absent becomes zeros."""
+    kept = next(iter(states.values())).dtype if dtype is None else dtype
+    described = model.state_dict()
+    zeros = {name: torch.zeros(described[name].shape, dtype=kept) for name in absent}
+    for name, tensor in described.items():
+        found = {**states, **zeros}.get(name)
+        assert found is not None, f"the conversion's table lacks {name}"
+        if found.shape != tensor.shape:
+            raise ValueError(
+                f"{where}: {name}: {CONFIG_FILE} describes {_said(tensor)}, the weights hold {_said(found)}"
+            )
+    typed = {name: tensor if dtype is None else tensor.to(dtype) for name, tensor in states.items()}
+    model.load_state_dict({**typed, **zeros}, assign=True)
+
+
+def _built(spec: dict[str, Any], origin: dict[str, Any]) -> UnimodalForConditionalGeneration:
+    return UnimodalForConditionalGeneration(UnimodalConfig(spec=spec, origin=origin))
+
+
+def _said(tensor: Tensor) -> str:
+    return " x ".join(map(str, tensor.shape)) or "a number"
+
+
+def _config(origin: Mapping[str, Any]) -> PretrainedConfig:
+    """Their config with the defaults of its family: of transformers, the classes that hold settings are used alone."""
+    rest = {name: value for name, value in origin.items() if name != "model_type"}
+    try:
+        return AutoConfig.for_model(origin["model_type"], **rest)
+    except (StrictDataclassError, AttributeError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _completed(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given, whatever transformers makes of it, and defaults for the rest; sub-configs alike."""
+    nested = {
+        name: _completed(defaults[name], value)
+        for name, value in given.items()
+        if isinstance(value, Mapping) and "model_type" in value and isinstance(defaults.get(name), Mapping)
+    }
+    return {**defaults, **given, **nested}
+
+
+def _generation(folder: Path, config: PretrainedConfig) -> GenerationConfig:
+    if (folder / GENERATION_FILE).is_file():
+        return GenerationConfig(**read_json(folder / GENERATION_FILE))
+    return GenerationConfig.from_model_config(config)

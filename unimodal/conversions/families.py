@@ -1,0 +1,26 @@
+"""Which conversion reads a checkpoint: by the `model_type` of its `config.json`."""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from unimodal.conversions import Conversion
+
+FAMILIES = {
+    "byt5": "t5.T5",
+    "mt5": "t5.T5",
+    "speecht5": "speecht5.SpeechT5",
+    "t5": "t5.T5",
+}
+"""Their `model_type` -> the module and class below `unimodal.conversions`."""
+
+
+def conversion_of(theirs: Mapping[str, Any]) -> Conversion:
+    """The conversion of a family. Raises ValueError that names the families which there are."""
+    model_type = theirs.get("model_type")
+    if model_type not in FAMILIES:
+        raise ValueError(f"model_type: {model_type!r} is none of {', '.join(sorted(FAMILIES))}")
+    module, name = FAMILIES[model_type].split(".")
+    conversion = getattr(importlib.import_module(f"unimodal.conversions.{module}"), name)()
+    assert isinstance(conversion, Conversion)
+    return conversion
