@@ -39,6 +39,12 @@ class TanhGELU(Activation):
 
 
 @final
+class Tanh(Activation):
+    def __call__(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        return x.tanh()
+
+
+@final
 class SiLU(Activation):
     """x · sigmoid(x)."""
 

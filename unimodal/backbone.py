@@ -10,6 +10,7 @@ from unimodal.caches import Cache
 from unimodal.caches.once import Once
 from unimodal.hidden import Hidden, Memory
 from unimodal.layout import Layout
+from unimodal.poolers import Pooler
 from unimodal.stack import Stack
 
 
@@ -17,7 +18,8 @@ from unimodal.stack import Stack
 class Backbone(nn.Module):
     """Encoder-decoder, decoder-only (no encoder) or encoder-only (no decoder): by what the spec leaves out.
 
-    An encoder may have a width of its own, which cross-attention then names: `CrossAttention(memory_dim=...)`.
+    An encoder may have a width of its own, which cross-attention then names: `CrossAttention(memory_dim=...)`. Where
+    the decoder reads another width than that, `memory_dim`, the bridge is a linear map between the two.
     """
 
     def __init__(
@@ -27,6 +29,8 @@ class Backbone(nn.Module):
         encoder: Callable[[int], Stack] | None = None,
         decoder: Callable[[int], Stack] | None = None,
         encoder_dim: int | None = None,
+        memory_dim: int | None = None,
+        pooler: Callable[[int], Pooler] | None = None,
     ) -> None:
         super().__init__()
         if encoder is None and decoder is None:
@@ -34,6 +38,8 @@ class Backbone(nn.Module):
         self.encoder_dim = encoder_dim or dim
         self.encoder = encoder(self.encoder_dim) if encoder is not None else None
         self.decoder = decoder(dim) if decoder is not None else None
+        self.bridge = nn.Linear(self.encoder_dim, memory_dim) if memory_dim is not None else nn.Identity()
+        self.pooler = pooler(self.encoder_dim) if pooler is not None else None
 
     def encode(
         self, embeds: Float[Tensor, "b t d"], layout: Layout, *, keep_weights: Collection[str] = ()
@@ -43,7 +49,11 @@ class Backbone(nn.Module):
         hidden: Hidden = self.encoder(
             embeds, layout, Once(embeds.shape[0], embeds.device), {}, keep_weights=keep_weights
         )
-        return hidden, {"encoder": Memory("encoder", hidden.last, hidden.layout)}
+        return hidden, {"encoder": Memory("encoder", self.bridge(hidden.last), hidden.layout)}
+
+    def pool(self, hidden: Hidden) -> Float[Tensor, "b p"] | None:
+        """One vector for each row that the encoder has read; None without a pooler."""
+        return None if self.pooler is None else self.pooler(hidden.last, hidden.layout)
 
     def decode(
         self,

@@ -1,6 +1,7 @@
 """Heads: hidden states -> scores over the token space. Text's post-net, shared by every task that writes tokens."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import final
 
 import torch
@@ -30,6 +31,30 @@ class TiedHead(Head):
 
 
 @final
+class NoHead(Head):
+    """No scores: of a body that is read for its hidden states, the logits are empty."""
+
+    def __init__(self, dim: int, tokens: int) -> None:
+        super().__init__()
+
+    def forward(self, hidden: Float[Tensor, "*batch p"], embedding: Float[Tensor, "v d"]) -> Float[Tensor, "*batch 0"]:
+        return hidden[..., :0]
+
+
+@final
+class LabelHead(Head):
+    """A linear map onto labels that are no tokens: a classifier's, behind a pooler."""
+
+    def __init__(self, dim: int, tokens: int, *, labels: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(dim, labels)
+
+    def forward(self, hidden: Float[Tensor, "*batch p"], embedding: Float[Tensor, "v d"]) -> Float[Tensor, "*batch c"]:
+        logits: Tensor = self.project(hidden)
+        return logits
+
+
+@final
 class OwnHead(Head):
     """A linear map of its own."""
 
@@ -40,3 +65,18 @@ class OwnHead(Head):
     def forward(self, hidden: Float[Tensor, "*batch d"], embedding: Float[Tensor, "v d"]) -> Float[Tensor, "*batch v"]:
         logits: Tensor = self.project(hidden)
         return logits
+
+
+@final
+class Capped(Head):
+    """The logits of another head, bent into (-cap, cap) by a hyperbolic tangent (Gemma 2, 2408.00118)."""
+
+    def __init__(self, dim: int, tokens: int, *, head: Callable[[int, int], Head], cap: float) -> None:
+        super().__init__()
+        if cap <= 0:
+            raise ValueError(f"cap: logits are capped at a number above 0, not {cap}")
+        self.head = head(dim, tokens)
+        self.cap = cap
+
+    def forward(self, hidden: Float[Tensor, "*batch d"], embedding: Float[Tensor, "v d"]) -> Float[Tensor, "*batch v"]:
+        return torch.tanh(self.head(hidden, embedding) / self.cap) * self.cap

@@ -26,6 +26,8 @@ class ModelOutput(Seq2SeqLMOutput):
     """Of the stack that writes: the decoder, or an encoder that stands alone."""
     hidden_states: tuple[Float[Tensor, "b l d"], ...] | None = None
     """Of the same stack."""
+    pooler_output: Float[Tensor, "b p"] | None = None
+    """One vector a row, of an encoder that stands alone and has a pooler."""
     spectrogram: Float[Tensor, "b t f"] | None = None
     """Log-mel frames of a model that writes speech."""
 

@@ -152,7 +152,7 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         decoder_input_ids: Int[Tensor, "b t"] | None = None,
         decoder_attention_mask: Int[Tensor, "b t"] | None = None,
         decoder_inputs_embeds: Float[Tensor, "b t d"] | None = None,
-        labels: Int[Tensor, "b t"] | None = None,
+        labels: Int[Tensor, "b *t"] | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
@@ -187,12 +187,14 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
             once = Once(embeds.shape[0], embeds.device)
             decoder = self.backbone.decode(embeds, layout, once, memories, keep_weights=kept)
         written = Output(encoder, decoder, memories).written
-        logits = self.logits(written.last)
+        pooled = self.backbone.pool(written) if decoder is None else None
+        logits = self.logits(written.last if pooled is None else pooled)
         loss = None if labels is None else self._loss(logits, labels)
         return ModelOutput(
             loss=loss,
             logits=logits,
             last_hidden_state=written.last,
+            pooler_output=pooled,
             hidden_states=written.layers if output_hidden_states else None,
             decoder_hidden_states=decoder.layers if output_hidden_states and decoder is not None else None,
             decoder_attentions=None if decoder is None else decoder.weights.get("self"),
@@ -242,7 +244,7 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         if self.backbone.encoder is None:  # a decoder alone is given the same tokens as input and as labels
             logits, labels = logits[:, :-1], labels[:, 1:]
-        losses = token_losses(logits.flatten(0, 1), labels.flatten())
+        losses = token_losses(logits.flatten(0, -2), labels.flatten())
         return losses.sum() / (labels != IGNORED).sum()
 
     def _shifted(self, labels: Tensor | None) -> Tensor:
