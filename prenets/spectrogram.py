@@ -51,7 +51,7 @@ class LogMel:
 
     def filters(self) -> Float[Tensor, "k f"]:
         """Weight of each Fourier bin in each band."""
-        return _filters(self.window)
+        return mel_filters(self.window)
 
 
 HEARING = LogMel(window=400)
@@ -61,9 +61,10 @@ VOICE = LogMel(window=800)
 
 
 @lru_cache(maxsize=4)
-def _filters(window: int) -> Float[Tensor, "k f"]:
+def mel_filters(window: int, num_bands: int = NUM_BANDS) -> Float[Tensor, "k f"]:
+    """Slaney's bands from 0 to 8 kHz: weight of each Fourier bin in each band."""
     from torchaudio.functional import melscale_fbanks
 
     num_bins, highest = window // 2 + 1, RATE / 2
-    filters: Tensor = melscale_fbanks(num_bins, 0.0, highest, NUM_BANDS, RATE, norm="slaney", mel_scale="slaney")
+    filters: Tensor = melscale_fbanks(num_bins, 0.0, highest, num_bands, RATE, norm="slaney", mel_scale="slaney")
     return filters

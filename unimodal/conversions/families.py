@@ -7,10 +7,16 @@ from typing import Any
 from unimodal.conversions import Conversion
 
 FAMILIES = {
-    "byt5": "t5.T5",
+    "bart": "bart.Bart",
+    "m2m_100": "m2m_100.M2M100",
+    "marian": "marian.Marian",
+    "mbart": "mbart.MBart",
     "mt5": "t5.T5",
+    "pegasus": "pegasus.Pegasus",
     "speecht5": "speecht5.SpeechT5",
     "t5": "t5.T5",
+    "umt5": "t5.T5",
+    "whisper": "whisper.Whisper",
 }
 """Their `model_type` -> the module and class below `unimodal.conversions`."""
 
