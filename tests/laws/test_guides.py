@@ -16,30 +16,49 @@ from unimodal.codecs.labels import LabelCodec
 from unimodal.codecs.numbers import NumberCodec
 from unimodal.codecs.text import TextCodec
 from unimodal.grammar import Automaton, any_of, literal, repeat
-from unimodal.guides import Guide
+from unimodal.guides import NOTHING, Guide
+from unimodal.guides.banned import BannedGuide
 from unimodal.guides.chain import ChainGuide
+from unimodal.guides.forced import ForcedGuide
 from unimodal.guides.grammar import GrammarGuide
 from unimodal.guides.ngrams import NgramGuide
+from unimodal.guides.normalised import NormalisedGuide
+from unimodal.guides.prompt import PromptGuide
 from unimodal.guides.repetition import RepetitionGuide
+from unimodal.guides.suppression import SuppressionGuide
 
-SIZE, END = 12, 1
+SIZE, END, ROWS = 12, 1, 64
 GRAMMAR = Automaton.compile(repeat(any_of(range(4, 8)), 2, 5) | literal([9, 10]), SIZE, END)
+PROMPT = torch.tensor([[NOTHING, 4, 5], [NOTHING, NOTHING, 8], [9, 10, 4], [6, 7, 6]]).repeat(ROWS // 4, 1)
 CASES = {
+    BannedGuide: lambda strength: BannedGuide([[5], [8, 9], [4, 7], [6, 6, 6]], strength=strength),
     GrammarGuide: lambda strength: GrammarGuide(GRAMMAR, strength=strength),
     RepetitionGuide: lambda strength: RepetitionGuide(strength=min(strength, 9.0)),
     NgramGuide: lambda strength: NgramGuide(length=2, strength=strength),
     ChainGuide: lambda strength: ChainGuide([CASES[GrammarGuide](strength), CASES[NgramGuide](strength)]),
+    PromptGuide: lambda strength: PromptGuide(CASES[ChainGuide](strength), PROMPT),
+    SuppressionGuide: lambda strength: SuppressionGuide([4, END], since=1, until=4, strength=strength),
 }
-every_guide = pytest.mark.parametrize("make", CASES.values(), ids=[guide.__name__ for guide in CASES])
+WITHOUT_STRENGTH = {
+    ForcedGuide: lambda strength: ForcedGuide([7, 8], place=2),
+    NormalisedGuide: lambda strength: NormalisedGuide(),
+}
+
+
+def parametrized(guides):
+    return pytest.mark.parametrize("make", guides.values(), ids=[guide.__name__ for guide in guides])
+
+
+every_guide, every_strength = parametrized(CASES | WITHOUT_STRENGTH), parametrized(CASES)
 
 
 def test_every_guide_of_the_folder_is_tried_here():
     found = set()
     for module in pkgutil.iter_modules(unimodal.guides.__path__, "unimodal.guides."):
         for _, part in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
-            if issubclass(part, Guide) and part.__module__ == module.name:
+            if issubclass(part, Guide) and part.__module__ == module.name and not inspect.isabstract(part):
                 found.add(part)
-    assert found == set(CASES)
+    assert found == set(CASES | WITHOUT_STRENGTH)
 
 
 def states_along(guide, tokens):
@@ -50,9 +69,9 @@ def states_along(guide, tokens):
         yield state
 
 
-@every_guide
+@every_strength
 def test_strength_zero_is_the_identity_and_more_is_not(make):
-    tokens, logits = torch.randint(SIZE, (64, 6)), torch.randn(64, SIZE)
+    tokens, logits = torch.randint(SIZE, (ROWS, 6)), torch.randn(ROWS, SIZE)
     changed = False
     for weak, strong in zip(states_along(make(0.0), tokens), states_along(make(3.0), tokens), strict=True):
         assert torch.equal(make(0.0).adjust(logits, weak), logits)
@@ -63,11 +82,11 @@ def test_strength_zero_is_the_identity_and_more_is_not(make):
 @every_guide
 @pytest.mark.parametrize("strength", [0.5, math.inf])
 def test_rows_stand_alone_and_may_be_taken_in_any_order(make, strength):
-    guide, tokens, logits = make(strength), torch.randint(4, 11, (16, 5)), torch.randn(16, SIZE)
+    guide, tokens, logits = make(strength), torch.randint(4, 11, (ROWS, 5)), torch.randn(ROWS, SIZE)
     tokens[:8, 2:] = torch.tensor([END, 0, 0])
     rows = torch.tensor([3, 3, 0, 15, 7])
     given = logits.clone()
-    state, taken = guide.start(16), guide.take(guide.start(16), rows)
+    state, taken = guide.start(ROWS), guide.take(guide.start(ROWS), rows)
     for column in tokens.T:
         adjusted = guide.adjust(logits, state)
         assert torch.equal(guide.adjust(logits[rows], taken), adjusted[rows])
@@ -78,9 +97,9 @@ def test_rows_stand_alone_and_may_be_taken_in_any_order(make, strength):
     assert torch.equal(logits, given)
 
 
-@every_guide
-def test_a_negative_strength_is_refused(make):
-    with pytest.raises(ValueError, match="strength: expected a number from 0"):
+@every_strength
+def test_a_strength_that_turns_a_guide_around_is_refused(make):
+    with pytest.raises(ValueError, match="strength: expected a number"):
         make(-1.0)
 
 
@@ -121,22 +140,86 @@ def test_a_row_that_left_the_grammar_is_free():
     assert torch.equal(guide.adjust(logits, state), expected)
 
 
-def test_repetition_is_that_of_transformers():
+@pytest.mark.parametrize("penalty", [0.7, 1.3, 2.5])
+def test_repetition_is_that_of_transformers(penalty):
     from transformers import RepetitionPenaltyLogitsProcessor
 
     tokens, logits = torch.randint(SIZE, (8, 5)), torch.randn(8, SIZE)
-    *_, state = states_along(RepetitionGuide(strength=0.3), tokens)
-    expected = RepetitionPenaltyLogitsProcessor(1.3)(tokens, logits)
-    assert torch.equal(RepetitionGuide(strength=0.3).adjust(logits, state), expected)
+    *_, state = states_along(RepetitionGuide(strength=penalty - 1), tokens)
+    expected = RepetitionPenaltyLogitsProcessor(penalty)(tokens, logits)
+    assert torch.equal(RepetitionGuide(strength=penalty - 1).adjust(logits, state), expected)
+
+
+def test_padding_of_a_prompt_is_no_repetition():
+    padded = torch.tensor([[NOTHING, NOTHING, 4, 5, 4]])
+    logits = torch.randn(1, SIZE)
+    for guide in (RepetitionGuide(strength=0.3), *(NgramGuide(length=length) for length in (1, 2, 3))):
+        bare, told = PromptGuide(guide, padded[:, 2:]), PromptGuide(guide, padded)
+        assert torch.equal(told.adjust(logits, told.start(1)), bare.adjust(logits, bare.start(1)))
+
+
+def same_as(guide, processor, steps=6):
+    """At every step of random answers to prompts of two tokens, a guide leaves what transformers' processor leaves."""
+    tokens, logits = torch.randint(4, 8, (32, 2 + steps)), torch.randn(32, SIZE)
+    guide, changed = PromptGuide(guide, tokens[:, :2]), False
+    for step, state in enumerate(states_along(guide, tokens[:, 2:]), 2):
+        expected = processor(tokens[:, :step], logits.clone())
+        assert torch.equal(guide.adjust(logits, state), expected)
+        changed |= not torch.equal(expected, logits)
+    assert changed
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])
 def test_blocked_ngrams_are_those_of_transformers(length):
     from transformers import NoRepeatNGramLogitsProcessor
 
-    # Ids from 4: ours lets padding and the end token repeat.
-    tokens, logits = torch.randint(4, 8, (32, 9)), torch.randn(32, SIZE)
-    for steps, state in enumerate(states_along(NgramGuide(length=length), tokens)):
-        if steps:
-            expected = NoRepeatNGramLogitsProcessor(length)(tokens[:, :steps], logits)
-            assert torch.equal(NgramGuide(length=length).adjust(logits, state), expected)
+    same_as(NgramGuide(length=length), NoRepeatNGramLogitsProcessor(length))
+
+
+def test_ngrams_spare_what_they_are_told_to_spare():
+    guide, logits = NgramGuide(length=1, spared=[5]), torch.zeros(1, SIZE)
+    *_, state = states_along(guide, torch.tensor([[0, END, 5, 6]]))
+    assert torch.nonzero(guide.adjust(logits, state)[0] == -math.inf).flatten().tolist() == [0, END, 6]
+
+
+def test_banned_words_are_those_of_transformers():
+    from transformers import NoBadWordsLogitsProcessor
+
+    words = [[5], [4, 6], [7, 7], [6, 4, 7], [4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4]]
+    same_as(BannedGuide(words), NoBadWordsLogitsProcessor(words, END))
+
+
+def test_suppressed_tokens_are_those_of_transformers():
+    from transformers import (
+        MinLengthLogitsProcessor,
+        SuppressTokensAtBeginLogitsProcessor,
+        SuppressTokensLogitsProcessor,
+    )
+
+    same_as(SuppressionGuide([4, 7, SIZE + 3]), SuppressTokensLogitsProcessor([4, 7, SIZE + 3]))
+    same_as(SuppressionGuide([4, 7], since=3, until=4), SuppressTokensAtBeginLogitsProcessor([4, 7], 3))
+    same_as(SuppressionGuide([END, 7], until=5), MinLengthLogitsProcessor(5, [END, 7]))
+
+
+def test_forced_tokens_are_those_of_transformers():
+    from transformers import ForcedBOSTokenLogitsProcessor, ForcedEOSTokenLogitsProcessor
+
+    same_as(ForcedGuide([END, 7], place=5), ForcedEOSTokenLogitsProcessor(6, [END, 7]))
+    guide, processor = PromptGuide(ForcedGuide([9], place=1), torch.tensor([[3]])), ForcedBOSTokenLogitsProcessor(9)
+    assert torch.equal(
+        guide.adjust(torch.randn(1, SIZE), guide.start(1)), processor(torch.tensor([[3]]), torch.randn(1, SIZE))
+    )
+
+
+MISTAKES = [
+    (lambda: ForcedGuide([], place=1), "^tokens: expected at least one"),
+    (lambda: ForcedGuide([4], place=-1), "^place: expected a number from 0, got -1"),
+    (lambda: BannedGuide([[4], []]), "^words: one of them has no token"),
+    (lambda: NgramGuide(length=0), "^length: expected at least 1, got 0"),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), MISTAKES, ids=[message for _, message in MISTAKES])
+def test_a_mistake_is_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

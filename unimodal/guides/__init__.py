@@ -12,12 +12,16 @@ from torch import Tensor
 
 S = TypeVar("S")
 
+NOTHING = -1
+"""Stands for padding where a guide is told of a prompt: a place without a token."""
+
 
 class Guide(ABC, Generic[S]):
     """Changes the logits of each step by what was written so far; holds no state itself, so beams may come and go.
 
-    Laws: at strength zero `adjust` is the identity; a row depends on its own tokens only; `take` before or after
-    `advance` is the same; `adjust` leaves every row at least one token and does not change what it is given.
+    Laws: at strength zero (where it has a strength) `adjust` is the identity; a row depends on its own tokens only;
+    `take` before or after `advance` is the same; `adjust` leaves every row at least one token and does not change what
+    it is given.
     """
 
     @abstractmethod
