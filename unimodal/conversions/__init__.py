@@ -1,7 +1,7 @@
 """Conversions: checkpoints of other projects, one file for each family, in both directions from one table of names."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,8 +28,18 @@ class KeyMap:
     """Our tensors that their files lack, for to them they are zeros (a bias that is not there)."""
     reshaped: Mapping[str, Reshaped] = field(default_factory=dict)
     """Their name -> the two shapes of the same numbers, where they differ."""
+    spellings: Mapping[str, str] = field(default_factory=dict)
+    """Older names of their tensors -> today's: read where a file has them, never written."""
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Path in our spec of a part that some files lack (`backbone.pooler`) -> their names of its tensors."""
     ignored: tuple[str, ...] = ()
-    """Their tensors that files may hold and that we compute anew (tables of sinusoids, indices): never written."""
+    """Their tensors that files may hold and that we compute anew (tables of sinusoids, indices) or that nothing reads:
+    never written."""
+
+    def lacking(self, file: Iterable[str]) -> list[str]:
+        """Paths in our spec of the parts that a file with these tensors is without."""
+        held = {self.spellings.get(name, name) for name in file}
+        return [path for path, names in self.parts.items() if held.isdisjoint(names)]
 
 
 class Conversion(ABC):
@@ -50,21 +60,26 @@ class Conversion(ABC):
     def to_unimodal(self, state_dict: Mapping[str, Tensor], theirs: Mapping[str, Any]) -> dict[str, Tensor]:
         """Our state dict; no tensor is copied. Raises ValueError that names the first tensor which does not fit."""
         keys = self.keys(theirs)
-        _match(state_dict, required=keys.ours, allowed=[*keys.copies, *keys.ignored])
+        spelled = {keys.spellings.get(name, name): name for name in state_dict}
+        described = _described(keys, spelled)
+        _match(spelled, required=described, allowed=[*keys.copies, *keys.ignored])
         for copy, first in keys.copies.items():
-            if copy in state_dict and not state_dict[copy].equal(state_dict[first]):
+            if copy in spelled and not state_dict[spelled[copy]].equal(state_dict[spelled[first]]):
                 raise ValueError(f"{copy}: differs from {first}, though config.json says that they are one tensor")
-        return {ours: _shaped(keys, name, state_dict[name]) for name, ours in keys.ours.items()}
+        return {ours: _shaped(keys, name, state_dict[spelled[name]]) for name, ours in described.items()}
 
     def from_unimodal(self, state_dict: Mapping[str, Tensor], theirs: Mapping[str, Any]) -> dict[str, Tensor]:
         """Their state dict, each tensor once under its first name. Raises ValueError as `to_unimodal`."""
         keys = self.keys(theirs)
-        _match(state_dict, required=keys.ours.values(), allowed=keys.absent)
+        described = _described(keys, {name for name, ours in keys.ours.items() if ours in state_dict})
+        _match(state_dict, required=described.values(), allowed=keys.absent)
         for ours in keys.absent:
             if ours in state_dict and state_dict[ours].any():
                 raise ValueError(f"{ours}: is not zero, and their files have no place for it")
-        back = {name: state_dict[ours] for name, ours in keys.ours.items()}
-        return back | {name: back[name].reshape(shapes.theirs) for name, shapes in keys.reshaped.items()}
+        back = {name: state_dict[ours] for name, ours in described.items()}
+        return back | {
+            name: back[name].reshape(shapes.theirs) for name, shapes in keys.reshaped.items() if name in back
+        }
 
 
 def per_block(blocks: Mapping[str, str], depth: int, *, theirs: str, ours: str) -> dict[str, str]:
@@ -72,6 +87,12 @@ def per_block(blocks: Mapping[str, str], depth: int, *, theirs: str, ours: str) 
     return {
         f"{theirs}.{block}.{name}": f"{ours}.{block}.{own}" for block in range(depth) for name, own in blocks.items()
     }
+
+
+def _described(keys: KeyMap, names: Iterable[str]) -> dict[str, str]:
+    """Their name -> ours, of a model with the parts that a file with these names has."""
+    left_out = {name for path in keys.lacking(names) for name in keys.parts[path]}
+    return {name: ours for name, ours in keys.ours.items() if name not in left_out}
 
 
 def _shaped(keys: KeyMap, name: str, tensor: Tensor) -> Tensor:
@@ -83,9 +104,9 @@ def _shaped(keys: KeyMap, name: str, tensor: Tensor) -> Tensor:
     return tensor.reshape(shapes.ours)
 
 
-def _match(state_dict: Mapping[str, Tensor], *, required: Any, allowed: Any) -> None:
+def _match(names: Mapping[str, Any], *, required: Any, allowed: Any) -> None:
     required = set(required)
-    for name in sorted(required - state_dict.keys()):
+    for name in sorted(required - names.keys()):
         raise ValueError(f"{name}: is missing from the checkpoint")
-    for name in sorted(state_dict.keys() - required - set(allowed)):
+    for name in sorted(names.keys() - required - set(allowed)):
         raise ValueError(f"{name}: the model that config.json describes has no such tensor")

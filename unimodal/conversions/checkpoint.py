@@ -7,7 +7,7 @@ the files and read when they are used, so that loading costs little more memory 
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, final
 
@@ -37,24 +37,20 @@ def read_checkpoint(folder: Path, *, dtype: torch.dtype | None = None) -> Unimod
     origin = read_json(folder / CONFIG_FILE)
     if "auto_map" in origin:
         raise ValueError(f"{folder / CONFIG_FILE}: auto_map: names code to be run, and no such checkpoint is read")
-    try:
-        conversion = conversion_of(origin)
-        config = _config(origin)
-        theirs = _completed(config.to_dict(), origin)
-        with torch.device("meta"):
-            spec = conversion.config(theirs)
-            model = _built(spec, origin)
-    except (ValueError, KeyError, TypeError) as error:
-        reason = f"{error} is missing" if isinstance(error, KeyError) else error
-        raise ValueError(f"{folder / CONFIG_FILE}: {reason}") from error
     with ExitStack() as stack:
+        with _naming(folder / CONFIG_FILE):
+            conversion = conversion_of(origin)
+            config = _config(origin)
+            theirs = _completed(config.to_dict(), origin)
+            spec, keys = conversion.config(theirs), conversion.keys(theirs)
         tensors = LazyTensors(folder, stack)
-        try:
+        for path in keys.lacking(tensors):
+            _leave_out(spec, path)
+        with _naming(folder / CONFIG_FILE), torch.device("meta"):
+            model = UnimodalForConditionalGeneration(UnimodalConfig(spec=spec, origin=origin))
+        with _naming(folder):
             states = conversion.to_unimodal(tensors, theirs)
-        except ValueError as error:
-            raise ValueError(f"{folder}: {error}") from error
-        absent = conversion.keys(theirs).absent
-        _assign(model, states, absent, dtype, where=folder)
+        _assign(model, states, keys.absent, dtype, where=folder)
     model.generation_config = _generation(folder, config)
     model.eval()
     return model
@@ -125,8 +121,21 @@ def _assign(
     model.load_state_dict({**typed, **zeros}, assign=True)
 
 
-def _built(spec: dict[str, Any], origin: dict[str, Any]) -> UnimodalForConditionalGeneration:
-    return UnimodalForConditionalGeneration(UnimodalConfig(spec=spec, origin=origin))
+@contextmanager
+def _naming(place: Path) -> Iterator[None]:
+    """Errors below begin with the place that they are about."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise ValueError(f"{place}: {reason}") from error
+
+
+def _leave_out(spec: dict[str, Any], path: str) -> None:
+    *outer, part = path.split(".")
+    for name in outer:
+        spec = spec[name]
+    del spec[part]
 
 
 def _said(tensor: Tensor) -> str:
