@@ -26,6 +26,7 @@ from unimodal.guides.normalised import NormalisedGuide
 from unimodal.guides.prompt import PromptGuide
 from unimodal.guides.repetition import RepetitionGuide
 from unimodal.guides.suppression import SuppressionGuide
+from unimodal.guides.timestamps import TimestampGuide
 
 SIZE, END, ROWS = 12, 1, 64
 GRAMMAR = Automaton.compile(repeat(any_of(range(4, 8)), 2, 5) | literal([9, 10]), SIZE, END)
@@ -38,6 +39,7 @@ CASES = {
     ChainGuide: lambda strength: ChainGuide([CASES[GrammarGuide](strength), CASES[NgramGuide](strength)]),
     PromptGuide: lambda strength: PromptGuide(CASES[ChainGuide](strength), PROMPT),
     SuppressionGuide: lambda strength: SuppressionGuide([4, END], since=1, until=4, strength=strength),
+    TimestampGuide: lambda strength: TimestampGuide(no_timestamps=6, end=END, latest_start=2, strength=strength),
 }
 WITHOUT_STRENGTH = {
     ForcedGuide: lambda strength: ForcedGuide([7, 8], place=2),
@@ -199,6 +201,24 @@ def test_suppressed_tokens_are_those_of_transformers():
     same_as(SuppressionGuide([4, 7, SIZE + 3]), SuppressTokensLogitsProcessor([4, 7, SIZE + 3]))
     same_as(SuppressionGuide([4, 7], since=3, until=4), SuppressTokensAtBeginLogitsProcessor([4, 7], 3))
     same_as(SuppressionGuide([END, 7], until=5), MinLengthLogitsProcessor(5, [END, 7]))
+
+
+@pytest.mark.parametrize("latest_start", [None, 1])
+@pytest.mark.parametrize("sharpness", [0.3, 3.0])  # times outweigh text at the first, a token stands out at the second
+def test_times_are_those_of_transformers(latest_start, sharpness):
+    from transformers import GenerationConfig, WhisperTimeStampLogitsProcessor
+
+    config = GenerationConfig(no_timestamps_token_id=6, eos_token_id=5, max_initial_timestamp_index=latest_start)
+    guide = TimestampGuide(no_timestamps=6, end=5, latest_start=latest_start)
+    processor, tokens = WhisperTimeStampLogitsProcessor(config, begin_index=1), torch.zeros(ROWS, 1, dtype=torch.long)
+    state = guide.start(ROWS)
+    for step in range(9):
+        logits = torch.randn(ROWS, SIZE) * sharpness
+        adjusted = guide.adjust(logits, state)
+        assert torch.equal(adjusted, processor(tokens, logits))
+        # Every other step follows the rules, so that both what they allow and what they do not comes about.
+        chosen = torch.multinomial((adjusted if step % 2 else logits).softmax(-1), 1)
+        state, tokens = guide.advance(state, chosen[:, 0]), torch.cat([tokens, chosen], dim=1)
 
 
 def test_forced_tokens_are_those_of_transformers():
