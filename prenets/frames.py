@@ -103,6 +103,9 @@ class FramePostnet(Postnet):
     def decode(self, hidden: Float[Tensor, "p l d"]) -> dict[str, Tensor]:
         return {"frames": self.frames(hidden), "stop": self.stop(hidden)[..., 0]}
 
+    def ended(self, decoded: Mapping[str, Tensor], threshold: float) -> Bool[Tensor, "p l"]:
+        return decoded["stop"].sigmoid() >= threshold
+
     def start(self) -> dict[str, Tensor]:
         return {"previous": torch.zeros(1, NUM_BANDS)}
 

@@ -26,7 +26,7 @@ from unimodal.samplers.sampling import Sampling
 from unimodal.session import Session
 from unimodal.spec import load_spec
 from unimodal.writers import Writer
-from unimodal.writers.frames import FrameWriter
+from unimodal.writers.frames import Ends, FrameWriter
 from unimodal.writers.tokens import TokenWriter
 
 if TYPE_CHECKING:
@@ -197,14 +197,27 @@ def write_frames(
     model: "UnimodalForConditionalGeneration", items: Sequence[Item], net: str, decoding: Decoding
 ) -> list[dict[str, Tensor]]:
     """For every item what the post-net `net` decoded at its steps."""
-    postnet, prenet = model.postnet(net), model.prenet(net)
+    prompt = Prompt.of(model, items, [Piece(net, model.postnet(net).start(), 1)] * len(items))
+    return go_on_with_frames(model, prompt, net, decoding, ends=Ends(decoding.limit))
+
+
+def go_on_with_frames(
+    model: "UnimodalForConditionalGeneration",
+    prompt: Prompt,
+    net: str,
+    decoding: Decoding,
+    *,
+    ends: Ends,
+    context: Mapping[str, Tensor] | None = None,
+) -> list[dict[str, Tensor]]:
+    """For every row of a prompt what the post-net `net` decoded at its steps; `context` as FrameWriter."""
+    prenet = model.prenet(net)
 
     def feed(arrays: Mapping[str, Tensor]) -> Tensor:
         rows = next(iter(arrays.values())).shape[0]
         return prenet.embed(arrays, torch.ones(rows, dtype=torch.long), model.embed_tokens)
 
-    writer = FrameWriter(postnet, feed=feed, examples=len(items), limit=decoding.limit)
-    prompt = Prompt.of(model, items, [Piece(net, postnet.start(), 1)] * len(items))
+    writer = FrameWriter(model.postnet(net), feed=feed, examples=prompt.rows, ends=ends, context=context)
     for _ in steps(model, prompt, decoding, writer):
         pass
     return writer.answers()

@@ -46,16 +46,22 @@ class Side:
         """What callers may give."""
         return {*self.names.values(), *self._nets}
 
+    @property
+    def inputs(self) -> set[str]:
+        """Those that can be read by themselves: not masks, and not what comes beside another input."""
+        tokens = {self.names["input_ids"], self.names["inputs_embeds"]}
+        return tokens | {net.keywords[0] for net in self._nets.values()}
+
     def is_given(self, inputs: Mapping[str, Any]) -> bool:
         """Whether there is anything to read."""
-        return any(inputs.get(name) is not None for name in self.keywords - {self.names["attention_mask"]})
+        return any(inputs.get(name) is not None for name in self.inputs)
 
     def read(self, inputs: Mapping[str, Any]) -> Reading:
         """Embeddings and layout of a batch. Raises ValueError where nothing is given, or two things at once."""
         given = {name: inputs[name] for name in self.keywords if inputs.get(name) is not None}
         mask = given.pop(self.names["attention_mask"], None)
-        embeds = given.get(self.names["inputs_embeds"])
-        if not given or (embeds is not None and len(given) > 1):
+        embeds = given.get(self.names["inputs_embeds"]) if self.names["inputs_embeds"] not in self._nets else None
+        if not self.is_given(given) or (embeds is not None and len(given) > 1):
             raise ValueError(f"{', '.join(sorted(self.keywords))}: give one of them (a decoder takes labels as well)")
         net = next((self._nets[name] for name in given if name in self._nets), None)
         if embeds is not None or net is None:

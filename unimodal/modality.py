@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from unimodal.hidden import Hidden
+from unimodal.layout import Layout
+
 Embed = Callable[[Tensor], Tensor]
 """Token ids [...] -> embeddings [..., d]: the model's one token table, lent to every prenet."""
 
@@ -30,6 +33,17 @@ class Processor(ABC):
         """How many entries of a sequence the arrays of one value fill."""
 
 
+class Extractor(ABC):
+    """Raw value -> what transformers' callers give under one keyword (`pixel_values`), on the CPU, without parameters.
+
+    All values of one call to a model are stacked, so they have one shape.
+    """
+
+    @abstractmethod
+    def __call__(self, raw: object) -> Float[Tensor, "*shape"]:
+        """One raw value. Bad input is one `ValueError` that says what is wrong."""
+
+
 class Prenet(nn.Module, ABC):
     """Arrays -> embeddings. Law: padding never changes the real entries of a piece."""
 
@@ -44,7 +58,8 @@ class Prenet(nn.Module, ABC):
 class KeywordPrenet(Prenet):
     """A pre-net that transformers' callers reach through its `keywords`.
 
-    One of them begins with `decoder_` where it serves the decoder; all others serve the encoder.
+    The first is what it reads and may not be missing; the others come beside it. One of them begins with `decoder_`
+    where it serves the decoder; all others serve the encoder.
     """
 
     @abstractmethod
@@ -64,6 +79,10 @@ class Postnet(nn.Module, ABC):
         """What each hidden state says of its own frames; `stop` [p, l] is the logit of "this was the last"."""
 
     @abstractmethod
+    def ended(self, decoded: Mapping[str, Tensor], threshold: float) -> Bool[Tensor, "p l"]:
+        """Which steps say, with this probability at least, that they were the last."""
+
+    @abstractmethod
     def start(self) -> dict[str, Tensor]:
         """The arrays of one piece of one step that a decoder reads first (all zeros, say)."""
 
@@ -80,3 +99,26 @@ class Postnet(nn.Module, ABC):
     @abstractmethod
     def render(self, decoded: Mapping[str, Tensor]) -> Tensor:
         """The raw value of one piece, from its decoded steps one after the other ([l, ...] each)."""
+
+
+class KeywordPostnet(Postnet):
+    """The post-net of a KeywordPrenet: transformers' callers are given its frames, and teach it by `labels`."""
+
+    reduction: int
+    """Frames of a step."""
+    needs_weights: tuple[str, ...] = ()
+    """The attentions whose weights its loss reads: names of memories."""
+
+    @abstractmethod
+    def taught(self, labels: Float[Tensor, "p t f"], mask: Int[Tensor, "p t"] | None) -> dict[str, Tensor | None]:
+        """What the decoder reads while it learns some frames: inputs by keyword, the mask among them."""
+
+    @abstractmethod
+    def output(
+        self, written: Hidden, labels: Float[Tensor, "p t f"] | None, source: Layout | None
+    ) -> dict[str, Tensor | None]:
+        """Fields of transformers' output; `loss` where there are labels. `source`: of the memory that was read."""
+
+    @abstractmethod
+    def frames(self, decoded: Mapping[str, Tensor]) -> Float[Tensor, "t f"]:
+        """The frames of one piece, from its decoded steps one after the other ([l, ...] each)."""

@@ -24,7 +24,7 @@ from unimodal.hidden import Hidden, Memory
 from unimodal.interface import ModelOutput, Side
 from unimodal.layout import stack_ragged
 from unimodal.losses import token_losses
-from unimodal.modality import KeywordPrenet, Postnet, Prenet
+from unimodal.modality import KeywordPostnet, KeywordPrenet, Postnet, Prenet
 from unimodal.spec import load_spec
 
 SMALLEST = Path(__file__).parent / "configs" / "models" / "smallest.yaml"
@@ -152,7 +152,7 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         decoder_input_ids: Int[Tensor, "b t"] | None = None,
         decoder_attention_mask: Int[Tensor, "b t"] | None = None,
         decoder_inputs_embeds: Float[Tensor, "b t d"] | None = None,
-        labels: Int[Tensor, "b *t"] | None = None,
+        labels: Int[Tensor, "b *t"] | Float[Tensor, "b t f"] | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
@@ -177,22 +177,30 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
             "decoder_inputs_embeds": decoder_inputs_embeds,
             **inputs,
         }
+        postnet = self._keyword_postnet(given, labels)
         kept = ("self", "encoder") if output_attentions else ()
+        if postnet is not None and labels is not None:
+            kept = (*kept, *postnet.needs_weights)
         encoder, memories = self.encode_inputs(given, keep_weights=kept)
         decoder: Hidden | None = None
         if self.backbone.decoder is not None:
             if encoder is not None and not self.target.is_given(given):
-                given["decoder_input_ids"] = self._shifted(labels)
+                if postnet is not None and labels is not None:
+                    given |= postnet.taught(labels, decoder_attention_mask)
+                else:
+                    given["decoder_input_ids"] = self._shifted(labels)
             embeds, layout = self.target.read(given)
             once = Once(embeds.shape[0], embeds.device)
             decoder = self.backbone.decode(embeds, layout, once, memories, keep_weights=kept)
         written = Output(encoder, decoder, memories).written
         pooled = self.backbone.pool(written) if decoder is None else None
-        logits = self.logits(written.last if pooled is None else pooled)
-        loss = None if labels is None else self._loss(logits, labels)
+        if postnet is None:
+            logits = self.logits(written.last if pooled is None else pooled)
+            answer: dict[str, Any] = {"logits": logits, "loss": None if labels is None else self._loss(logits, labels)}
+        else:
+            answer = postnet.output(written, labels, memories["encoder"].layout if memories else None)
         return ModelOutput(
-            loss=loss,
-            logits=logits,
+            **answer,
             last_hidden_state=written.last,
             pooler_output=pooled,
             hidden_states=written.layers if output_hidden_states else None,
@@ -241,6 +249,15 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
             if any(keyword.startswith("decoder_") for keyword in prenet.keywords) == decoder
         }
 
+    def _keyword_postnet(self, inputs: Mapping[str, Any], labels: Tensor | None) -> KeywordPostnet | None:
+        """The post-net of what the decoder reads and writes, where that is no tokens."""
+        taught = labels is not None and labels.is_floating_point()
+        for net in self.postnets:
+            keywords = self.prenet(net).keywords
+            if keywords and (taught or inputs.get(keywords[0]) is not None):
+                return cast(KeywordPostnet, self.postnet(net))
+        return None
+
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         if self.backbone.encoder is None:  # a decoder alone is given the same tokens as input and as labels
             logits, labels = logits[:, :-1], labels[:, 1:]
@@ -249,14 +266,16 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
     def _shifted(self, labels: Tensor | None) -> Tensor:
         if labels is None:
-            raise ValueError("decoder_input_ids: an encoder-decoder needs them, or labels")
+            raise ValueError(f"{' or '.join(sorted(self.target.inputs))}: an encoder-decoder needs it, or labels")
         start = labels.new_full((labels.shape[0], 1), self.start)
         return torch.cat([start, labels[:, :-1].masked_fill(labels[:, :-1] == IGNORED, self.pad)], 1)
 
     @property
     def start(self) -> int:
         """The token that a decoder reads first; checkpoints from elsewhere may have their own."""
-        named: int | None = self.generation_config.decoder_start_token_id
+        generation = self.generation_config
+        named: int | None = generation.decoder_start_token_id
+        named = generation.bos_token_id if named is None else named
         return self.vocabulary.start if named is None else named
 
     @property

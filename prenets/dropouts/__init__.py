@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 
@@ -10,5 +10,5 @@ class Dropout(nn.Module, ABC):
     """Values -> some of them 0, the rest scaled up, so that the expectation stays."""
 
     @abstractmethod
-    def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """One draw from torch's random state, or nothing at all."""
+    def forward(self, x: Float[Tensor, "*shape"], steps: Int[Tensor, "p l"] | None = None) -> Float[Tensor, "*shape"]:
+        """One draw from torch's random state, or nothing at all; `steps` numbers the entries of each piece from 0."""

@@ -41,6 +41,7 @@ ARGUMENTS: dict[str, list[Spec]] = {
         {"heads": HEADS, "bidirectional": False, "num_buckets": 8, "longest": 6},
     ],
     "unimodal.positions.clipped.Clipped": [{"head_dim": HEAD_DIM, "longest": 3}],
+    "unimodal.positions.dropped.Dropped": [{"position": "unimodal.positions.sinusoidal.Sinusoidal", "rate": 0.3}],
     "unimodal.positions.learned.Learned": [{"longest": 64}, {"longest": 64, "offset": 2}],
     "unimodal.positions.none.NoPosition": [{}],
     "unimodal.positions.rotary.Rotary": [{}, {"base": 100.0}],
