@@ -4,7 +4,6 @@ i height, j width, n patches, p pieces, l entries, d width of the model
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import final
 
 import torch
@@ -12,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unimodal.modality import Embed, Prenet, Processor
-from unimodal.prenets.pixels import PatchStem, check_colours, cut, from_pillow, read_picture
+from unimodal.prenets.pixels import PatchStem, cut, pixels_of
 from unimodal.prenets.places import Places
 from unimodal.prenets.resizings import Resizing
 
@@ -31,7 +30,7 @@ class ImageProcessor(Processor):
         self.resizing, self.patch, self.stride = resizing, patch, stride
 
     def __call__(self, raw: object) -> dict[str, Tensor]:
-        patches, num_columns = cut(_pixels(raw)[None], self.resizing, self.patch, self.stride)
+        patches, num_columns = cut(pixels_of(raw)[None], self.resizing, self.patch, self.stride)
         places = torch.arange(patches.shape[1])
         return {"patches": patches[0], "rows": places // num_columns, "columns": places % num_columns}
 
@@ -56,18 +55,3 @@ class ImagePrenet(Prenet):
     def embed(self, arrays: Mapping[str, Tensor], lengths: Int[Tensor, " p"], tokens: Embed) -> Float[Tensor, "p l d"]:
         x: Tensor = self.norm(self.stem(arrays["patches"]) + self.places(arrays))
         return x
-
-
-def _pixels(raw: object) -> Float[Tensor, "3 i j"]:
-    match raw:
-        case Tensor():
-            check_colours(raw, "3, height, width", 3)
-            return raw.float()
-        case str() | Path():
-            return read_picture(raw)
-        case _:
-            from PIL import Image
-
-            if isinstance(raw, Image.Image):
-                return from_pillow(raw)
-            raise ValueError(f"a picture is a tensor, a Pillow image or the path of a file, not {type(raw).__name__}")

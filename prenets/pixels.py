@@ -58,6 +58,25 @@ def from_pillow(image: "PillowImage") -> Float[Tensor, "3 i j"]:
     return torch.from_numpy(numpy.array(flat)).permute(2, 0, 1) / 255
 
 
+def pixels_of(raw: object) -> Float[Tensor, "3 i j"]:
+    """Red, green and blue from 0 to 1 of a tensor that is that already, a Pillow image or the path of a file.
+
+    Raises FileNotFoundError, or ValueError that names the file, for what is no picture.
+    """
+    match raw:
+        case Tensor():
+            check_colours(raw, "3, height, width", 3)
+            return raw.float()
+        case str() | Path():
+            return read_picture(raw)
+        case _:
+            from PIL import Image
+
+            if isinstance(raw, Image.Image):
+                return from_pillow(raw)
+            raise ValueError(f"a picture is a tensor, a Pillow image or the path of a file, not {type(raw).__name__}")
+
+
 def check_colours(pixels: Tensor, shape: str, num_dims: int) -> None:
     """Raises ValueError unless the tensor is a picture or clip of three channels from 0 to 1."""
     if pixels.ndim != num_dims or pixels.shape[-3] != 3 or not pixels.is_floating_point() or pixels.numel() == 0:
