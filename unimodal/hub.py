@@ -11,21 +11,27 @@ from pathlib import Path
 from typing import Any, final
 
 import torch
+from torch import Tensor
 
 from unimodal.auto import MODEL_TYPE
 from unimodal.batching import Item
+from unimodal.build import build
 from unimodal.catalogue import build_task
 from unimodal.codecs import Codec
 from unimodal.conversions.checkpoint import copy_accompanying, read_checkpoint, write_checkpoint
+from unimodal.conversions.pictures import read_pictures
 from unimodal.folder import CONFIG_FILE, find_folder, read_json
 from unimodal.generate import Decoding, Prompt, decoding_of, stream_tokens, write_frames, write_tokens
 from unimodal.guides.grammar import GrammarGuide
+from unimodal.modality import Extractor
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.processor import UnimodalProcessor
+from unimodal.publishing import model_card, push, read_metrics
 from unimodal.samplers import Hypothesis
 from unimodal.task import Example, Task
 
 ADAPTER_FILE = "adapter_config.json"
+_CONVERTED = "A checkpoint of another project, converted; its licence is that of its origin."
 
 
 @dataclass(frozen=True)
@@ -129,6 +135,17 @@ class Unimodal:
         self.model.save_pretrained(folder)
         self.processor.save_pretrained(folder)
 
+    def push_to_hub(
+        self, name: str, *, metrics: str | Path | None = None, private: bool = False, token: str | None = None
+    ) -> str:
+        """Uploads the model with a card to the repository `owner/name`; the commit's address.
+
+        `metrics`: the rows that `make demo` writes into `metrics.json`, which the card shows.
+        """
+        rows = [] if metrics is None else read_metrics(Path(metrics))
+        card = model_card(name, rows, description="One encoder-decoder for every modality, in PyTorch.")
+        return push(self.save_pretrained, name, card, private=private, token=token)
+
 
 def _result(task: str, codec: Codec[Any], found: Hypothesis, seconds: float) -> Result:
     return Result(task, codec.decode(found.tokens), found.score / max(len(found.tokens), 1), found.tokens, seconds)
@@ -151,10 +168,33 @@ class Checkpoint:
 
         return AutoTokenizer.from_pretrained(self._folder, trust_remote_code=False, local_files_only=True)
 
+    def pixel_values(self, pictures: Sequence[object]) -> Tensor:
+        """Pictures (paths, Pillow images, tensors from 0 to 1) as the checkpoint's own files say that it reads them.
+
+        Raises ValueError or FileNotFoundError that names the picture, or the file of the checkpoint.
+        """
+        return torch.stack([self._extract_pixels(picture) for picture in pictures])
+
+    @cached_property
+    def _extract_pixels(self) -> Extractor:
+        extractor: Extractor = build(read_pictures(self._folder), Extractor, where="image processor")
+        return extractor
+
     def save_pretrained(self, folder: str | Path) -> None:
         """Writes a folder in our form, which `load` reads."""
         self.model.save_pretrained(folder)
         copy_accompanying(self._folder, Path(folder))
+
+    def push_to_hub(
+        self, name: str, *, metrics: str | Path | None = None, private: bool = False, token: str | None = None
+    ) -> str:
+        """Uploads the model with a card to the repository `owner/name`; the commit's address.
+
+        `metrics`: the rows that `make demo` writes into `metrics.json`, which the card shows.
+        """
+        rows = [] if metrics is None else read_metrics(Path(metrics))
+        card = model_card(name, rows, description=_CONVERTED, licence=None)
+        return push(self.save_pretrained, name, card, private=private, token=token)
 
     def save_original(self, folder: str | Path) -> None:
         """Writes a folder in the form that the checkpoint had, which its own project reads."""
@@ -163,21 +203,34 @@ class Checkpoint:
 
 
 def load(
-    name: str | Path, *, base: str | Path | None = None, dtype: torch.dtype | None = None
+    name: str | Path,
+    *,
+    base: str | Path | None = None,
+    dtype: torch.dtype | None = None,
+    device: torch.device | str | None = None,
+    revision: str | None = None,
+    local_files_only: bool = False,
 ) -> Unimodal | Checkpoint:
     """A model by its folder, an adapter's folder or a Hub id, ours or of a family that `unimodal.conversions` reads.
 
     Weights keep the type that their file has, or take `dtype`. An adapter's base is `base`, or the model in whose
-    folder the adapter's folder lies; the path that `adapter_config.json` names is not followed.
+    folder the adapter's folder lies; the path that `adapter_config.json` names is not followed. `revision` and
+    `local_files_only` mean what they mean to huggingface_hub.
     """
-    folder = Path(name)
+    folder = find_folder(name, revision=revision, local_files_only=local_files_only)
     if (folder / ADAPTER_FILE).is_file():
-        return _adapted(folder, Path(base) if base is not None else folder.parent)
-    if base is not None:
+        loaded = _adapted(folder, Path(name).parent if base is None else base, dtype)
+    elif base is not None:
         raise ValueError(f"{name}: is no adapter (it holds no {ADAPTER_FILE}), so it takes no base")
-    folder = find_folder(name)
-    if not (folder / CONFIG_FILE).is_file():
+    elif not (folder / CONFIG_FILE).is_file():
         raise FileNotFoundError(f"{folder}: holds no {CONFIG_FILE} and no {ADAPTER_FILE}, so it is no model")
+    else:
+        loaded = _whole(folder, dtype)
+    loaded.model.to(device=device)
+    return loaded
+
+
+def _whole(folder: Path, dtype: torch.dtype | None) -> Unimodal | Checkpoint:
     if read_json(folder / CONFIG_FILE).get("model_type") != MODEL_TYPE:
         return Checkpoint(read_checkpoint(folder, dtype=dtype), folder)
     model = UnimodalForConditionalGeneration.from_pretrained(folder, dtype=dtype).eval()
@@ -194,12 +247,13 @@ def load_own(name: str | Path, *, base: str | Path | None = None) -> Unimodal:
     return loaded
 
 
-def _adapted(adapter: Path, base: Path) -> Unimodal | Checkpoint:
+def _adapted(adapter: Path, base: str | Path, dtype: torch.dtype | None) -> Unimodal | Checkpoint:
     from unimodal.adapters.lora import Lora
 
-    if not (base / CONFIG_FILE).is_file():
+    folder = find_folder(base)
+    if not (folder / CONFIG_FILE).is_file():
         raise FileNotFoundError(f"{adapter}: an adapter needs its base model in the folder above it, or --base FOLDER")
-    loaded = load(base)
+    loaded = _whole(folder, dtype)
     try:
         Lora.load(loaded.model, adapter).merge(loaded.model)
     except RuntimeError as error:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+from transformers.core_model_loading import revert_weight_conversion
 
 from unimodal.model import UnimodalForConditionalGeneration
 
@@ -56,13 +57,18 @@ class ParityCase:
 def randomise(model: nn.Module) -> None:
     """Weights at which every part matters: trained norms are not one, biases not zero, attention not uniform."""
     for name, parameter in model.named_parameters():
-        around = 1.0 if "norm" in name and name.endswith("weight") else 0.0
+        around = 1.0 if "norm" in name.lower() and name.endswith("weight") else 0.0
         nn.init.normal_(parameter, mean=around, std=0.5 if parameter.ndim > 1 else 0.2)
 
 
 def saved_config(config: Any, **changes: Any) -> dict[str, Any]:
     written: dict[str, Any] = json.loads(config.to_json_string(use_diff=False))
     return {**written, **changes}
+
+
+def saved_states(model: PreTrainedModel) -> States:
+    """Its tensors under the names that they have in a file, which may be older than those of its modules."""
+    return dict(revert_weight_conversion(model, model.state_dict()))
 
 
 def mask(lengths: list[int]) -> Tensor:
