@@ -25,7 +25,7 @@ ARGUMENTS: dict[str, list[Spec]] = {
     "unimodal.masks.chunk.Chunk": [{"size": 3, "left": 1}, {"size": 2, "left": 0}],
     "unimodal.masks.full.Full": [{}],
     "unimodal.masks.prefix.Prefix": [{}],
-    "unimodal.masks.window.Window": [{"width": 3}, {"width": 1}],
+    "unimodal.masks.window.Window": [{"width": 3}, {"width": 1}, {"width": 2, "ahead": 3}],
     "unimodal.positions.both.Both": [
         {
             "first": "unimodal.positions.sinusoidal.Sinusoidal",
@@ -44,12 +44,20 @@ ARGUMENTS: dict[str, list[Spec]] = {
     "unimodal.positions.dropped.Dropped": [{"position": "unimodal.positions.sinusoidal.Sinusoidal", "rate": 0.3}],
     "unimodal.positions.learned.Learned": [{"longest": 64}, {"longest": 64, "offset": 2}],
     "unimodal.positions.none.NoPosition": [{}],
-    "unimodal.positions.rotary.Rotary": [{}, {"base": 100.0}],
+    "unimodal.positions.rotary.Rotary": [
+        {},
+        {"base": 100.0},
+        {"scaling": {"class": "unimodal.scalings.Linear", "factor": 3.0}},
+    ],
+    "unimodal.positions.sine_cosine.SineCosine": [{}, {"offset": 2, "inclusive": True}],
     "unimodal.positions.sinusoidal.Sinusoidal": [{}],
     "unimodal.mixers.attention.SelfAttention": [
         {"heads": HEADS},
         {"heads": HEADS, "groups": 2, "scale": 1.0, "biases": []},
         {"heads": HEADS, "groups": 1, "head_dim": 6},
+    ],
+    "unimodal.mixers.capped.Capped": [
+        {"mixer": {"class": "unimodal.mixers.attention.SelfAttention", "heads": HEADS, "groups": 2}, "cap": 0.8},
     ],
     "unimodal.mixers.attention.CrossAttention": [{"heads": HEADS}, {"heads": HEADS, "groups": 2, "head_dim": 6}],
     "unimodal.feedforwards.dense.Dense": [

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from transformers.models.m2m_100.modeling_m2m_100 import M2M100SinusoidalPositionalEmbedding
+from transformers.models.marian.modeling_marian import MarianSinusoidalPositionalEmbedding
 from transformers.models.t5.modeling_t5 import T5Attention
 
 from tests.laws.parts import ARGUMENTS, DIM, HEAD_DIM, HEADS, close, factory, final_classes, label, randomised, specs
@@ -91,7 +93,7 @@ def test_positions_tell_entries_apart(spec: Any) -> None:
     at = torch.arange(6)[None]
     found = scores(position, entry.expand(1, 6, -1, -1), entry.expand(1, 6, -1, -1), at, at)
     x = position.add(torch.zeros(1, 6, DIM, dtype=torch.float64), at)
-    assert (found[0, :, 5, 1:6].std(-1) > 1e-6).all() or (x[0].std(0) > 1e-6).all()
+    assert (found[0, :, 5, 1:6].std(-1) > 1e-6).all() or (torch.pdist(x[0]) > 1e-6).all()
 
 
 @every_position
@@ -155,6 +157,21 @@ def test_sinusoids_are_those_of_the_paper(inputs: tuple[Tensor, ...]) -> None:
         angle = float(at[b, t]) / 10000 ** (2 * (i // 2) / DIM)
         expected = x[b, t, i] + position.size[0] * wave[i % 2](angle)
         close(position.add(x, at)[b, t, i], expected)
+
+
+def test_sines_and_cosines_are_those_of_marian_and_of_fairseq() -> None:
+    at, x = torch.tensor([[0, 1, 7, 1000]]), torch.zeros(1, 4, DIM, dtype=torch.float64)
+    marian = MarianSinusoidalPositionalEmbedding(1001, DIM).create_weight()[at]
+    close(made("unimodal.positions.sine_cosine.SineCosine").add(x, at).float(), marian, 1e-7)
+    fairseq = M2M100SinusoidalPositionalEmbedding.get_embedding(1003, DIM, padding_idx=1)[at + 2]
+    spec = {"class": "unimodal.positions.sine_cosine.SineCosine", "offset": 2, "inclusive": True}
+    close(made(spec).add(x, at).float(), fairseq, 1e-4)  # theirs multiplies 1000 by rates in float32
+
+
+def test_sines_and_cosines_need_two_of_each() -> None:
+    for dim in (2, 7):
+        with pytest.raises(ValueError, match=f"dim: sinusoids need an even width from 4 on, not {dim}"):
+            factory("unimodal.positions.sine_cosine.SineCosine", Position)(dim)
 
 
 def test_rotary_needs_pairs() -> None:

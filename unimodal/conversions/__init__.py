@@ -23,7 +23,8 @@ class KeyMap:
     ours: Mapping[str, str]
     """Their name -> our name, of every tensor that both hold."""
     copies: Mapping[str, str] = field(default_factory=dict)
-    """Their second names of a tensor -> its first name: read where a file has them (and then equal), never written."""
+    """Their second names of a tensor -> its first name: read where a file has them (and then equal, or the first is not
+    there), never written."""
     absent: tuple[str, ...] = ()
     """Our tensors that their files lack, for to them they are zeros (a bias that is not there)."""
     reshaped: Mapping[str, Reshaped] = field(default_factory=dict)
@@ -32,6 +33,8 @@ class KeyMap:
     """Older names of their tensors -> today's: read where a file has them, never written."""
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Path in our spec of a part that some files lack (`backbone.pooler`) -> their names of its tensors."""
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
+    """Their name of a tensor that some files lack -> another of theirs that is then read in its place."""
     ignored: tuple[str, ...] = ()
     """Their tensors that files may hold and that we compute anew (tables of sinusoids, indices) or that nothing reads:
     never written."""
@@ -60,7 +63,7 @@ class Conversion(ABC):
     def to_unimodal(self, state_dict: Mapping[str, Tensor], theirs: Mapping[str, Any]) -> dict[str, Tensor]:
         """Our state dict; no tensor is copied. Raises ValueError that names the first tensor which does not fit."""
         keys = self.keys(theirs)
-        spelled = {keys.spellings.get(name, name): name for name in state_dict}
+        spelled = _spelled(keys, state_dict)
         described = _described(keys, spelled)
         _match(spelled, required=described, allowed=[*keys.copies, *keys.ignored])
         for copy, first in keys.copies.items():
@@ -87,6 +90,14 @@ def per_block(blocks: Mapping[str, str], depth: int, *, theirs: str, ours: str) 
     return {
         f"{theirs}.{block}.{name}": f"{ours}.{block}.{own}" for block in range(depth) for name, own in blocks.items()
     }
+
+
+def _spelled(keys: KeyMap, names: Iterable[str]) -> dict[str, str]:
+    """Today's name of each tensor that can be read from a file -> its name in the file."""
+    spelled = {keys.spellings.get(name, name): name for name in names}
+    firsts = {first: copy for copy, first in keys.copies.items() if copy in spelled}
+    others = {name: spelled[other] for name, other in {**keys.stand_ins, **firsts}.items() if other in spelled}
+    return {**others, **spelled}
 
 
 def _described(keys: KeyMap, names: Iterable[str]) -> dict[str, str]:

@@ -8,14 +8,24 @@ from unimodal.conversions import Conversion
 
 FAMILIES = {
     "bart": "bart.Bart",
+    "bert": "bert.Bert",
+    "deit": "vit.VisionTransformer",
+    "llama": "llama.Llama",
     "m2m_100": "m2m_100.M2M100",
     "marian": "marian.Marian",
     "mbart": "mbart.MBart",
+    "mistral": "llama.Mistral",
     "mt5": "t5.T5",
     "pegasus": "pegasus.Pegasus",
+    "pix2struct": "pix2struct.Pix2Struct",
+    "qwen2": "llama.Qwen2",
+    "roberta": "bert.Roberta",
     "speecht5": "speecht5.SpeechT5",
     "t5": "t5.T5",
+    "t5gemma": "t5gemma.T5Gemma",
     "umt5": "t5.T5",
+    "vision-encoder-decoder": "vision_encoder_decoder.VisionEncoderDecoder",
+    "vit": "vit.VisionTransformer",
     "whisper": "whisper.Whisper",
 }
 """Their `model_type` -> the module and class below `unimodal.conversions`."""
