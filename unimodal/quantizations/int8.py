@@ -1,0 +1,149 @@
+"""Weights in eight bits a channel, activations in eight bits a token, multiplied by the processor's integer units.
+
+As in LLM.int8 without its outliers (Dettmers et al. 2022, 2208.07339; "vector-wise"): w ~ scale[out] * int8 and, token by
+token, x ~ scale[token] * int8, both symmetric, so that a product of two maps needs one multiplication by two scales.
+
+n tokens, d width, v vocabulary
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from unimodal.quantizations import Quantization
+from unimodal.tables import TokenTable
+
+LARGEST = 127
+"""Of the weights' integers."""
+ENGINES = ("x86", "fbgemm")
+"""torch's names of the engine whose packed weights are used here."""
+_LINEAR = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32.default
+"""Input, the step that it is rounded to, the integer of zero, packed weights -> float32; all but the sums is fused."""
+
+
+@final
+class Int8(Quantization):
+    """For an x86 processor; ValueError elsewhere.
+
+    Linear maps use FBGEMM's packed weights, of what torch offers the quickest at 1 and at 8 tokens. The token table stays
+    unpacked, for its rows are read, too, and the tied head multiplies by it as it lies: a second copy would cost more
+    bytes than packing saves time. `scripts/bench_int8.py` has the measurements.
+    """
+
+    def __init__(self) -> None:
+        if torch.backends.quantized.engine not in ENGINES:
+            raise ValueError(f"int8: needs an x86 processor; torch's engine here is {torch.backends.quantized.engine}")
+
+    def linear(self, linear: nn.Linear) -> nn.Module:
+        return Int8Linear(linear)
+
+    def table(self, table: TokenTable) -> nn.Module:
+        return Int8Table(table)
+
+
+@final
+class Int8Linear(nn.Module):
+    """A linear map. Its integers are packed when it is first called, and unpacked for a state dict."""
+
+    weight: Int[Tensor, "out in"] | None
+    scale: Float[Tensor, " out"]
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        weight, scale = quantize_rows(linear.weight.detach())
+        self.register_buffer("weight", weight)
+        self.register_buffer("scale", scale[:, 0])
+        self.bias = linear.bias
+        self._packed: Any = None
+        self.register_state_dict_pre_hook(_unpack)
+        self.register_load_state_dict_pre_hook(_unpack)
+
+    def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
+        packed = self._pack() if self._packed is None else self._packed
+        scale = _scales(x)
+        # Every token fills the same range, so that one fixed step serves all of them.
+        y = _LINEAR(x / scale, 1 / STEPS, 128, packed)
+        return y.mul_(scale) if self.bias is None else torch.addcmul(self.bias, y, scale)
+
+    def _pack(self) -> Any:
+        assert self.weight is not None
+        with _quantized_tensors():
+            zeros = torch.zeros(len(self.scale), dtype=torch.long)
+            weight = self.weight * self.scale[:, None]
+            quantized = torch.quantize_per_channel(weight, self.scale, zeros, 0, torch.qint8)
+            self._packed = torch.ops.quantized.linear_prepack(quantized, None)
+        self.weight = None
+        return self._packed
+
+
+@final
+class Int8Table(nn.Module):
+    """A token table, looked up and read backwards from one copy."""
+
+    weight: Int[Tensor, "v d"]
+    scale: Float[Tensor, "v 1"]
+
+    def __init__(self, table: TokenTable) -> None:
+        super().__init__()
+        self.embedding_dim = table.embedding_dim
+        weight, scale = quantize_rows(table.weight.detach())
+        self.register_buffer("weight", weight)
+        self.register_buffer("scale", scale)
+
+    def forward(self, ids: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch d"]:
+        return self.weight[ids] * self.scale[ids]
+
+    def score(
+        self, hidden: Float[Tensor, "*batch d"], bias: Float[Tensor, " v"] | None = None
+    ) -> Float[Tensor, "*batch v"]:
+        """As TokenTable's."""
+        rows = hidden.reshape(-1, hidden.shape[-1])
+        integers, scale = quantize_rows(rows)
+        scores = torch._int_mm(integers, self.weight.T) * self.scale.T
+        scores = scores.mul_(scale) if bias is None else torch.addcmul(bias, scores, scale)
+        return scores.reshape(*hidden.shape[:-1], -1)
+
+
+def quantize_rows(x: Float[Tensor, "n d"]) -> tuple[Int[Tensor, "n d"], Float[Tensor, "n 1"]]:
+    """Integers and scales whose product is nearest to the rows; the largest entry of a row becomes 127 or -127."""
+    scale = _scales(x.float()) / LARGEST
+    return (x / scale).round().to(torch.int8), scale
+
+
+def _scales(x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n 1"]:
+    """The largest absolute value of each row; a row of zeros is left one that can be divided by."""
+    return torch.linalg.vector_norm(x, float("inf"), dim=-1, keepdim=True).clamp_min_(1e-30)
+
+
+def _has_wide_sums() -> bool:
+    """Whether products of eight bits are summed in 32 bits at once; older processors saturate at 16 in between."""
+    capabilities: dict[str, Any] = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_vnni", False))
+
+
+STEPS = LARGEST if _has_wide_sums() else LARGEST // 2
+"""Of an activation's range on each side of zero."""
+
+
+def _unpack(module: nn.Module, *_: Any) -> None:
+    """Before a state dict is taken or loaded: the integers, as they were before packing."""
+    assert isinstance(module, Int8Linear)
+    if module._packed is None:
+        return
+    with _quantized_tensors():
+        quantized, _bias = torch.ops.quantized.linear_unpack(module._packed)
+        module.weight = quantized.int_repr()
+    module._packed = None
+
+
+@contextmanager
+def _quantized_tensors() -> Iterator[None]:
+    """Without the warning that they are deprecated: torch's fastest kernels take nothing else."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "torch.quantize_per", UserWarning)
+        yield
