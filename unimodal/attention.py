@@ -5,6 +5,7 @@ b rows, t queries, s keys, h heads, g key-value heads, k width of a head, r rows
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import final
 
@@ -39,16 +40,16 @@ def attend(
     values: Float[Tensor, "b s g k"],
     bias: Float[Tensor, "#b #h #t s"] | None,
     *,
+    cap: float | None = None,
     dropout: float = 0.0,
 ) -> tuple[Float[Tensor, "b t h k"], Float[Tensor, "b t h"]]:
     """Attention of scaled queries over one part, with the logarithm of its summed weights.
 
-    A query that sees nothing gives (0, -inf).
+    A query that sees nothing gives (0, -inf). `cap` is that of `Pattern.capped`.
     """
     keys, values = (_widen(x, q.shape[2]) for x in (keys, values))
-    scores = torch.einsum("bthk,bshk->bhts", q, keys)
-    weights, lse = _normalised(scores if bias is None else scores + bias)
-    weights = functional.dropout(weights, dropout, training=dropout > 0)
+    weights, lse = _normalised(_scores(q, keys, bias, cap))
+    weights = functional.dropout(weights, dropout, training=dropout > 0).to(values.dtype)
     return torch.einsum("bhts,bshk->bthk", weights, values), lse.transpose(1, 2)
 
 
@@ -57,11 +58,24 @@ def merge(
 ) -> Float[Tensor, "b t h k"]:
     """The attention over all parts together, from each part's own: exact, in any order."""
     weights, _ = _normalised(torch.stack([lse for _, lse in parts], -1))
-    return (torch.stack([out for out, _ in parts], -1) * weights[..., None, :]).sum(-1)
+    outs = torch.stack([out for out, _ in parts], -1)
+    return (outs * weights[..., None, :]).sum(-1).to(outs.dtype)
+
+
+def _scores(q: Tensor, keys: Tensor, bias: Tensor | None, cap: float | None) -> Float[Tensor, "b h t s"]:
+    """What the softmax is taken of; there are as many heads of keys as of queries."""
+    scores = torch.einsum("bthk,bshk->bhts", q, keys)
+    if cap is not None:
+        scores = torch.tanh(scores / cap) * cap
+    return scores if bias is None else scores + bias
 
 
 def _normalised(scores: Float[Tensor, "*batch s"]) -> tuple[Float[Tensor, "*batch s"], Float[Tensor, "*batch"]]:
-    """The softmax and its logarithmic total; nothing but -inf gives (0, -inf) and, unlike torch's, finite gradients."""
+    """The softmax and its logarithmic total; nothing but -inf gives (0, -inf) and, unlike torch's, finite gradients.
+
+    In float32 at least: the total of 16 bits may be off by a quarter.
+    """
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
     nothing = (scores == -math.inf).all(-1)
     lse = scores.masked_fill(nothing[..., None], 0).logsumexp(-1)
     return (scores - lse[..., None]).exp(), lse.masked_fill(nothing, -math.inf)
@@ -69,7 +83,7 @@ def _normalised(scores: Float[Tensor, "*batch s"]) -> tuple[Float[Tensor, "*batc
 
 @final
 class Pattern:
-    """What the attentions of one stack see during one pass; everything that blocks share is computed once.
+    """What attentions of one stack see during one pass; everything that blocks share is computed once.
 
     With `keep_weights`, mixers leave their attention weights [b, h, t, s] in `weights` (one entry a call, in order).
     """
@@ -79,9 +93,16 @@ class Pattern:
         self.layout = layout
         self.weights: list[Tensor] = []
         self.keep_weights = keep_weights
+        self.cap: float | None = None
         self._mask = mask
         self._shared: dict[tuple[int, int], tuple[Part, Tensor | None]] = {}
         self._runs: dict[int, tuple[Tensor, _Runs]] = {}
+
+    def capped(self, cap: float) -> "Pattern":
+        """The same, all that is shared included, with products of queries and keys inside (-cap, cap): see Capped."""
+        view = copy(self)
+        view.cap = cap
+        return view
 
     def rotate(self, x: Float[Tensor, "b t h k"], positions: Int[Tensor, "#b t"]) -> Float[Tensor, "b t h k"]:
         """Queries or keys, turned by their positions."""
@@ -130,34 +151,41 @@ def attention(
     biases = [pattern.bias(q, part) for part in parts]
     gathered = [_gather(part, part.rows, pattern) for part in parts]
     if pattern.keep_weights:
-        scores = [torch.einsum("bthk,bshk->bhts", q, _widen(keys, q.shape[2])) for keys, _ in gathered]
-        seen = [score if bias is None else score + bias for score, bias in zip(scores, biases, strict=True)]
-        weights, _ = _normalised(torch.cat(seen, -1))
+        scores = [
+            _scores(q, _widen(keys, q.shape[2]), bias, pattern.cap)
+            for (keys, _), bias in zip(gathered, biases, strict=True)
+        ]
+        weights = _normalised(torch.cat(scores, -1))[0].to(q.dtype)
         pattern.weights.append(weights)
         values = torch.cat([_widen(values, q.shape[2]) for _, values in gathered], 1)
         return torch.einsum("bhts,bshk->bthk", functional.dropout(weights, dropout, dropout > 0), values)
     return merge(
-        [attend(q, keys, values, bias, dropout=dropout) for (keys, values), bias in zip(gathered, biases, strict=True)]
+        [
+            attend(q, keys, values, bias, cap=pattern.cap, dropout=dropout)
+            for (keys, values), bias in zip(gathered, biases, strict=True)
+        ]
     )
 
 
 def _fused(q: Tensor, part: Part, pattern: Pattern, dropout: float) -> Tensor:
     bias = pattern.bias(q, part)
     if part.rows is None or not part.rotated:
-        return _kernel(q, *_gather(part, part.rows, pattern), bias, dropout)
+        return _kernel(q, *_gather(part, part.rows, pattern), bias, dropout, pattern.cap)
     runs, count = pattern.runs(part.rows), part.keys.shape[0]
     folded, bias = runs.fold(q, bias)
     if runs.rising and 2 * len(runs.first) >= count:
         # To leave some rows of keys unread costs less than to copy the others.
         keys, values = _gather(part, None, pattern)
         bias = None if bias is None else runs.spread(bias, count)
-        out = _kernel(runs.spread(folded, count), keys, values, bias, dropout)[runs.first]
+        out = _kernel(runs.spread(folded, count), keys, values, bias, dropout, pattern.cap)[runs.first]
     else:
-        out = _kernel(folded, *_gather(part, runs.first, pattern), bias, dropout)
+        out = _kernel(folded, *_gather(part, runs.first, pattern), bias, dropout, pattern.cap)
     return out.reshape(*q.shape[:3], -1)
 
 
-def _kernel(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, dropout: float) -> Tensor:
+def _kernel(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, dropout: float, cap: float | None) -> Tensor:
+    if cap is not None:  # torch's fused kernel has no place for it
+        return attend(q, keys, values, bias, cap=cap, dropout=dropout)[0]
     out = functional.scaled_dot_product_attention(
         q.transpose(1, 2),
         _widen(keys, q.shape[2]).transpose(1, 2),

@@ -35,7 +35,8 @@ class LayerNorm(Norm):
 class RMSNorm(Norm):
     """Root mean square 1, learned scale (Zhang and Sennrich 2019, 1910.07467); T5's layer norm.
 
-    The scale is `offset` plus the weight: 0 for most, 1 for Gemma, whose weights start at 0.
+    The scale is `offset` plus the weight: 0 for most, 1 for Gemma, whose weights start at 0; an offset's sum and what
+    it scales are computed in float32 at least, as Gemma's are.
     """
 
     def __init__(self, dim: int, *, epsilon: float = 1e-6, offset: float = 0.0) -> None:
@@ -45,8 +46,11 @@ class RMSNorm(Norm):
         self.weight = nn.Parameter(torch.full((dim,), 1.0 - offset))
 
     def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
-        scale = self.weight + self.offset if self.offset else self.weight
-        return nn.functional.rms_norm(x, scale.shape, scale.to(x.dtype), self.epsilon)  # fused in one type
+        if self.offset:
+            wide = torch.promote_types(x.dtype, torch.float32)
+            scale = self.weight.to(wide) + self.offset
+            return nn.functional.rms_norm(x.to(wide), scale.shape, scale, self.epsilon).to(x.dtype)
+        return nn.functional.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), self.epsilon)  # fused in one type
 
 
 @final
@@ -58,6 +62,21 @@ class NoNorm(Norm):
 
     def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         return x
+
+
+@final
+class RootScaled(Norm):
+    """Times the square root of the width: Gemma's embeddings on their way into a stack.
+
+    The factor is rounded to the entries' type first, as in training: 27.75 for 768 columns of bfloat16.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.factor = dim**0.5
+
+    def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+        return x * torch.tensor(self.factor, dtype=x.dtype, device=x.device)
 
 
 @final

@@ -35,6 +35,21 @@ class PreNorm(Residual):
 
 
 @final
+class Sandwich(Residual):
+    """`x + after(sublayer(before(x)))`: a norm on either side (Gemma 2; Ding et al. 2021, 2105.13290)."""
+
+    def __init__(self, dim: int, *, norm: Callable[..., Norm], dropout: float = 0.0) -> None:
+        super().__init__()
+        self.before = norm(dim)
+        self.after = norm(dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Float[Tensor, "b t d"], sublayer: Sublayer) -> Float[Tensor, "b t d"]:
+        added: Tensor = x + self.dropout(self.after(sublayer(self.before(x))))
+        return added
+
+
+@final
 class PostNorm(Residual):
     """`norm(x + sublayer(x))` (BART, SpeechT5)."""
 

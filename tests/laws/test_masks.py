@@ -15,7 +15,9 @@ RULES: dict[str, Callable[[int, int, int, Any], bool]] = {
     "Full": lambda query, key, prefix, given: True,
     "Causal": lambda query, key, prefix, given: key <= query,
     "Prefix": lambda query, key, prefix, given: key <= query or key < prefix,
-    "Window": lambda query, key, prefix, given: key in range(query - given["width"] + 1, query + 1),
+    "Window": lambda query, key, prefix, given: (
+        key in range(query - given["width"] + 1, query + given.get("ahead", 0) + 1)
+    ),
     "Chunk": lambda query, key, prefix, given: (
         query // given["size"] - given["left"] <= key // given["size"] <= query // given["size"]
     ),
@@ -68,6 +70,7 @@ def test_an_entry_sees_itself(spec: dict[str, Any]) -> None:
 def test_arguments_without_sense_are_named() -> None:
     for name, arguments in (
         ("window.Window", {"width": 0}),
+        ("window.Window", {"width": 1, "ahead": -1}),
         ("chunk.Chunk", {"size": 0, "left": 0}),
         ("chunk.Chunk", {"size": 2, "left": -1}),
     ):

@@ -19,14 +19,15 @@ def test_a_head_of_its_own_is_never_lost() -> None:
 
 
 def test_an_activation_that_ours_lack_is_named() -> None:
-    with pytest.raises(ValueError, match="feed_forward_proj: 'gated-tanh'"):
+    with pytest.raises(ValueError, match="feed_forward_proj: 'gated-selu'"):
         T5().config(
             {
+                "model_type": "t5",
                 "d_model": 8,
                 "vocab_size": 8,
                 "num_layers": 1,
                 "num_heads": 1,
                 "d_kv": 4,
-                "feed_forward_proj": "gated-tanh",
+                "feed_forward_proj": "gated-selu",
             }
         )

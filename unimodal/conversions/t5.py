@@ -1,20 +1,16 @@
-"""T5 and FLAN-T5: pre-norm, relative positions in buckets, unscaled queries (Raffel et al. 2020, 1910.10683)."""
+"""T5 and what grew of it: pre-norm, relative positions in buckets, unscaled queries (Raffel et al. 2020, 1910.10683).
+
+FLAN-T5 (Chung et al. 2022, 2210.11416), ByT5 (Xue et al. 2021, 2105.13626), mT5 (Xue et al. 2020, 2010.11934), and UMT5
+(Chung et al. 2023, 2304.09151), whose blocks have buckets of their own.
+"""
 
 from collections.abc import Mapping
 from typing import Any, final
 
 from unimodal.conversions import Conversion, KeyMap, per_block
+from unimodal.conversions.activations import ACTIVATIONS
 
-_ACTIVATIONS = {
-    "relu": "unimodal.activations.ReLU",
-    "gelu": "unimodal.activations.GELU",
-    "gelu_new": "unimodal.activations.TanhGELU",
-    "silu": "unimodal.activations.SiLU",
-}
-_STACK = {
-    "block.0.layer.0.SelfAttention.relative_attention_bias.weight": "position.table.weight",
-    "final_layer_norm.weight": "final_norm.norm.weight",
-}
+_BUCKETS = "layer.0.SelfAttention.relative_attention_bias.weight"
 _MIXER = {
     "layer.0.layer_norm.weight": "mixer_residual.norm.weight",
     "layer.0.SelfAttention.q.weight": "mixer.query.weight",
@@ -47,8 +43,9 @@ class T5(Conversion):
 
     def config(self, theirs: Mapping[str, Any]) -> dict[str, Any]:
         tied = _tied(theirs)
-        # Before version 5, transformers took the scale from the tying; since then the config names it.
-        scaled = theirs.get("scale_decoder_outputs", tied)
+        # Before version 5, transformers took the scale from the tying; since then T5's config names it, and a tied mT5
+        # (there are none but those that version 5 wrote) has none.
+        scaled = tied and theirs["model_type"] != "mt5" and theirs.get("scale_decoder_outputs", True)
         scale = theirs["d_model"] ** -0.5 if scaled else 1.0
         own: dict[str, Any] = {"class": "unimodal.heads.OwnHead"}
         return {
@@ -73,7 +70,10 @@ class T5(Conversion):
         else:
             ours["lm_head.weight"] = "head.project.weight"
         for stack, depth in _depths(theirs).items():
-            ours |= {f"{stack}.{name}": f"backbone.{stack}.{own}" for name, own in _STACK.items()}
+            ours[f"{stack}.final_layer_norm.weight"] = f"backbone.{stack}.final_norm.norm.weight"
+            for block in range(_num_biases(theirs, depth)):
+                position = "position" if block == 0 else f"other_positions.{block - 1}"
+                ours[f"{stack}.block.{block}.{_BUCKETS}"] = f"backbone.{stack}.{position}.table.weight"
             read = _READ if stack == "decoder" else {}
             blocks = _MIXER | read | _feedforward(theirs, layer=2 if read else 1)
             ours |= per_block(blocks, depth, theirs=f"{stack}.block", ours=f"backbone.{stack}.blocks")
@@ -89,6 +89,11 @@ def _depths(theirs: Mapping[str, Any]) -> dict[str, int]:
     return {"encoder": depth, "decoder": theirs.get("num_decoder_layers") or depth}
 
 
+def _num_biases(theirs: Mapping[str, Any], depth: int) -> int:
+    """How many blocks of a stack have buckets of their own: all of UMT5's, otherwise the first one lends its to all."""
+    return depth if theirs["model_type"] == "umt5" else 1
+
+
 def _feedforward(theirs: Mapping[str, Any], *, layer: int) -> dict[str, str]:
     inner = _GATED if _projection(theirs)[0] else _DENSE
     named = {f"layer.{layer}.DenseReluDense.{name}": own for name, own in inner.items()}
@@ -100,9 +105,9 @@ def _projection(theirs: Mapping[str, Any]) -> tuple[bool, str]:
     name = theirs.get("feed_forward_proj", "relu")
     gated, activation = name.startswith("gated-"), name.removeprefix("gated-")
     activation = "gelu_new" if name == "gated-gelu" else activation  # what T5 v1.1 was trained with
-    if activation not in _ACTIVATIONS:
-        raise ValueError(f"feed_forward_proj: '{name}' is none of {', '.join(_ACTIVATIONS)}, gated- or not")
-    return gated, _ACTIVATIONS[activation]
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"feed_forward_proj: '{name}' is none of {', '.join(ACTIVATIONS)}, gated- or not")
+    return gated, ACTIVATIONS[activation]
 
 
 def _stack(theirs: Mapping[str, Any], depth: int, *, decoder: bool) -> dict[str, Any]:
@@ -116,6 +121,13 @@ def _stack(theirs: Mapping[str, Any], depth: int, *, decoder: bool) -> dict[str,
         "biases": [],
         "dropout": dropout,
     }
+    position = {
+        "class": "unimodal.positions.bucketed.Bucketed",
+        "heads": heads,
+        "num_buckets": theirs.get("relative_attention_num_buckets", 32),
+        "longest": theirs.get("relative_attention_max_distance", 128),
+        "bidirectional": not decoder,
+    }
     reading = {
         "class": "unimodal.block.Reading",
         "memory": "encoder",
@@ -125,13 +137,7 @@ def _stack(theirs: Mapping[str, Any], depth: int, *, decoder: bool) -> dict[str,
         "class": "unimodal.stack.Stack",
         "depth": depth,
         "mask": "unimodal.masks.causal.Causal" if decoder else "unimodal.masks.full.Full",
-        "position": {
-            "class": "unimodal.positions.bucketed.Bucketed",
-            "heads": heads,
-            "num_buckets": theirs.get("relative_attention_num_buckets", 32),
-            "longest": theirs.get("relative_attention_max_distance", 128),
-            "bidirectional": not decoder,
-        },
+        "position": [position] * _num_biases(theirs, depth),
         "plan": "unimodal.plans.sequential.Sequential",
         "input_norm": {"class": "unimodal.norms.Dropped", "norm": "unimodal.norms.NoNorm", "rate": dropout},
         "final_norm": {"class": "unimodal.norms.Dropped", "norm": norm, "rate": dropout},

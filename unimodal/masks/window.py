@@ -11,15 +11,16 @@ from unimodal.masks import Mask
 
 @final
 class Window(Mask):
-    """The query's own position and the `width - 1` before it."""
+    """The query's own position, the `width - 1` before it and the `ahead` after it (encoders look both ways)."""
 
-    def __init__(self, width: int) -> None:
-        if width < 1:
-            raise ValueError(f"width: a window holds at least 1 position, not {width}")
+    def __init__(self, width: int, *, ahead: int = 0) -> None:
+        if width < 1 or ahead < 0:
+            raise ValueError(f"width, ahead: a window holds at least 1 position and 0 ahead, not {width}, {ahead}")
         self.width = width
+        self.ahead = ahead
 
     def visible(
         self, query_positions: Int[Tensor, "#b t"], key_positions: Int[Tensor, "#b s"], layout: Layout
     ) -> Bool[Tensor, "#b t s"] | None:
         distance = query_positions[:, :, None] - key_positions[:, None, :]
-        return (distance >= 0) & (distance < self.width)
+        return (distance >= -self.ahead) & (distance < self.width)
