@@ -156,8 +156,8 @@ def _biased(theirs: Mapping[str, Any]) -> tuple[str, ...]:
 def _pair(theirs: Mapping[str, Any], field: str) -> list[int]:
     """(height, width) of a field that may be one number for both."""
     size = theirs[field]
-    pair = [size, size] if isinstance(size, int) else list(size)
-    if len(pair) != 2 or min(pair) < 1:
+    pair = list(size) if isinstance(size, list | tuple) else [size, size]
+    if len(pair) != 2 or not all(type(side) is int and side > 0 for side in pair):
         raise ValueError(f"{field}: expected a height and a width from 1 on, got {size}")
     return pair
 
