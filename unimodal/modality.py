@@ -76,7 +76,7 @@ class Postnet(nn.Module, ABC):
 
     @abstractmethod
     def decode(self, hidden: Float[Tensor, "p l d"]) -> dict[str, Tensor]:
-        """What each hidden state says of its own frames; `stop` [p, l] is the logit of "this was the last"."""
+        """What each hidden state says of its own frames; `stop` [p, l, ...] are logits of "this was the last"."""
 
     @abstractmethod
     def ended(self, decoded: Mapping[str, Tensor], threshold: float) -> Bool[Tensor, "p l"]:
@@ -108,6 +108,10 @@ class KeywordPostnet(Postnet):
     """Frames of a step."""
     needs_weights: tuple[str, ...] = ()
     """The attentions whose weights its loss reads: names of memories."""
+
+    @abstractmethod
+    def begin(self, rows: int) -> dict[str, Tensor]:
+        """What the decoder reads first in each row: inputs by keyword, one step."""
 
     @abstractmethod
     def taught(self, labels: Float[Tensor, "p t f"], mask: Int[Tensor, "p t"] | None) -> dict[str, Tensor | None]:

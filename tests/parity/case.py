@@ -45,6 +45,8 @@ class ParityCase:
     """What `generate` takes; None: the model does not write."""
     decodings: tuple[Mapping[str, Any], ...] = ({}, {"num_beams": 4})
     """Options of `generate`, beside those that the checkpoint's own generation config holds."""
+    idle: tuple[str, ...] = ()
+    """Our weights that training alone reads."""
 
     def save(self, folder: Path) -> PreTrainedModel:
         """Their folder, as the checkpoint's authors would have written it."""
