@@ -14,8 +14,25 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unimodal.modality import Embed, KeywordPrenet, Processor
+from unimodal.modality import Embed, Extractor, KeywordPrenet, Processor
 from unimodal.prenets.pixels import pixels_of
+
+
+@final
+class FlattenedPatches(Extractor):
+    """A picture -> Float[max_patches, 2 + v]: of each patch its row, its column and its values; zeros behind the last.
+
+    As transformers' `flattened_patches`. Arguments, pictures and errors are those of FlattenedPatchesProcessor.
+    """
+
+    def __init__(self, *, max_patches: int = 2048, patch: int = 16):
+        self.processor = FlattenedPatchesProcessor(max_patches=max_patches, patch=patch)
+
+    def __call__(self, raw: object) -> Float[Tensor, "n v"]:
+        arrays = self.processor(raw)
+        places = torch.stack([arrays["rows"], arrays["columns"]], 1)
+        patches = torch.cat([places, arrays["patches"]], 1)
+        return functional.pad(patches, (0, 0, 0, self.processor.max_patches - len(patches)))
 
 
 @final

@@ -175,6 +175,11 @@ class Checkpoint:
         """
         return torch.stack([self._extract_pixels(picture) for picture in pictures])
 
+    def flattened_patches(self, pictures: Sequence[object]) -> dict[str, Tensor]:
+        """As `pixel_values`, for a checkpoint that reads patches: they and their mask, by the names of `generate`."""
+        patches = self.pixel_values(pictures)
+        return {"flattened_patches": patches, "attention_mask": patches[..., 0] > 0}
+
     @cached_property
     def _extract_pixels(self) -> Extractor:
         extractor: Extractor = build(read_pictures(self._folder), Extractor, where="image processor")

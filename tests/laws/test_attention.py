@@ -236,3 +236,37 @@ def test_dropout_reaches_every_path(device: torch.device, case: tuple[Tensor, ..
                 for rate in (0.0, 0.5)
             )
             assert (plain - dropped).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("case", GROUPS, indirect=True)
+def test_a_cap_bends_products_and_leaves_masks_alone(device: torch.device, case: tuple[Tensor, ...]) -> None:
+    """Whichever way leads to the scores; without a cap the same pattern attends as before."""
+    q, keys, values, bias = case
+    mask, cap = bias[:, 0] > -math.inf, 0.7
+    repeat = HEADS // keys.shape[2]
+    wide = [x.repeat_interleave(repeat, 2) for x in (keys, values)]
+    products = torch.einsum("bthk,bshk->bhts", q, wide[0])
+    scores = (cap * torch.tanh(products / cap)).masked_fill(~mask[:, None], -math.inf)
+    weights = scores.softmax(-1).nan_to_num(0)  # a query that sees nothing
+    expected = torch.einsum("bhts,bshk->bthk", weights, wide[1])
+    plain, kept = pattern(device, causal=False), pattern(device, causal=False, keep=True)
+    for split, seen in (([S], plain), ([2, 4, 3], plain), ([S], kept)):
+        found = attention(q, part_list(keys, values, mask, split), seen.capped(cap))
+        close(found, expected, 1e-12)
+        assert (attention(q, part_list(keys, values, mask, split), seen) - found).abs().max() > 1e-3
+    close(kept.weights[0], weights, 1e-12)
+    rows = torch.tensor([0, 0, 1, 1], device=device)
+    shared = Part(keys, values, torch.arange(S, device=device)[None], None, rows=rows)
+    copied = Part(keys[rows], values[rows], shared.positions, None)
+    one = Pattern(Full(), NoPosition(1), layout_of([[T]] * 4).to(device)).capped(cap)
+    close(attention(q[[0, 1, 2, 0]], [shared], one), attention(q[[0, 1, 2, 0]], [copied], one), 1e-12)
+
+
+def test_sixteen_bits_attend_as_thirty_two(device: torch.device) -> None:
+    """The total of large scores is taken in float32."""
+    q, keys, values = (torch.randn(2, n, 4, 16, device=device) for n in (3, 40, 40))
+    narrow = [x.bfloat16() for x in (q * 12, keys, values)]
+    expected = attend(*(x.float() for x in narrow), None)[0]
+    found = attend(*narrow, None)[0]
+    assert found.dtype == torch.bfloat16
+    close(found.float(), expected, 0.03)

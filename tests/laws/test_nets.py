@@ -18,6 +18,7 @@ from unimodal.prenets.characters import CharacterPrenet, CharacterProcessor
 from unimodal.prenets.code import CodePrenet, CodeProcessor
 from unimodal.prenets.dropouts.training import TrainingDropout
 from unimodal.prenets.fixed_image import FixedImagePrenet, FixedImageProcessor, PixelValues
+from unimodal.prenets.flattened_patches import FlattenedPatchesPrenet, FlattenedPatchesProcessor
 from unimodal.prenets.frames import FramePostnet, FramePrenet, FrameProcessor
 from unimodal.prenets.image import ImagePrenet, ImageProcessor
 from unimodal.prenets.resizings.area import Area
@@ -89,6 +90,11 @@ NETS = {
     "fixed_image": lambda v: Net(
         FixedImageProcessor(pixels=PixelValues(size=(12, 18)), patch=(4, 6), num_tokens=2),
         partial(FixedImagePrenet, size=(12, 18), patch=(4, 6), num_tokens=2),
+        lambda size: torch.rand(3, 5 + size, 3 + 4 * size),
+    ),
+    "flattened_patches": lambda v: Net(
+        FlattenedPatchesProcessor(max_patches=12, patch=4),
+        partial(FlattenedPatchesPrenet, num_values=48, num_places=13),
         lambda size: torch.rand(3, 5 + size, 3 + 4 * size),
     ),
     "video": lambda v: Net(

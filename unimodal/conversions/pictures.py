@@ -1,4 +1,4 @@
-"""Image processors of other projects: `preprocessor_config.json` -> the spec of our `PixelValues`."""
+"""Image processors of other projects: `preprocessor_config.json` -> the spec of our Extractor."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,10 +28,34 @@ def read_pictures(folder: Path) -> dict[str, Any]:
         if file.is_file():
             found = read_json(file)
             try:
-                return pixel_values(found.get("image_processor", found))
+                return _extractor(found.get("image_processor", found))
             except ValueError as error:
                 raise ValueError(f"{file}: {error}") from error
     raise FileNotFoundError(f"{folder / PREPROCESSOR_FILE}: not there; {folder} does not say how it reads pictures")
+
+
+def flattened_patches(theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """The spec for what a file of Pix2Struct holds. Raises ValueError that names a field which ours lack."""
+    if not theirs.get("do_normalize", True):
+        raise ValueError("do_normalize: pictures are not prepared so here; it has to be true")
+    if theirs.get("is_vqa", False):
+        raise ValueError("is_vqa: a question is not drawn above a picture here; draw it, and set this to false")
+    patch = theirs.get("patch_size", {"height": 16, "width": 16})
+    height, width = _size({"patch_size": patch}, "patch_size")
+    if height != width:
+        raise ValueError(f"patch_size: expected squares, got {height} x {width}")
+    return {
+        "class": "unimodal.prenets.flattened_patches.FlattenedPatches",
+        "max_patches": theirs.get("max_patches", 2048),
+        "patch": height,
+    }
+
+
+def _extractor(theirs: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(theirs, Mapping):
+        raise ValueError(f"image_processor: expected an object, got {theirs!r}")
+    patched = theirs.get("image_processor_type") in [f"Pix2Struct{kind}" for kind in _KINDS]
+    return flattened_patches(theirs) if patched else pixel_values(theirs)
 
 
 def pixel_values(theirs: Mapping[str, Any]) -> dict[str, Any]:

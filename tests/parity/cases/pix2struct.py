@@ -4,12 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.nn import functional
 from transformers import Pix2StructConfig, Pix2StructForConditionalGeneration, PreTrainedModel
 
 from tests.parity.case import Inputs, ParityCase, States, mask, randomise, saved_config, states
-from unimodal.layout import stack_ragged
-from unimodal.prenets.flattened_patches import FlattenedPatchesProcessor
+from unimodal.prenets.flattened_patches import FlattenedPatches
 
 PATCH = 2
 PICTURES = [(12, 20), (40, 6), (3, 3)]
@@ -48,14 +46,10 @@ def pix2struct(*, tied: bool, **text: Any) -> Callable[[], tuple[PreTrainedModel
 
 
 def pictures() -> Inputs:
-    """As our processor cuts them, in the form that transformers' does."""
-    processor = FlattenedPatchesProcessor(max_patches=18, patch=PATCH)
-    found = [processor(torch.rand(3, *size)) for size in PICTURES]
-    places = [torch.stack([arrays["rows"], arrays["columns"]], 1) for arrays in found]
-    flattened = [torch.cat([place, arrays["patches"]], 1) for place, arrays in zip(places, found, strict=True)]
-    filled = functional.pad(stack_ragged(flattened), (0, 0, 0, 3))
-    real = torch.tensor([len(patches) for patches in flattened])
-    return {"flattened_patches": filled, "attention_mask": (torch.arange(filled.shape[1]) < real[:, None]).float()}
+    """As ours cuts them, with the mask that transformers' makes: of floats."""
+    extract = FlattenedPatches(max_patches=18, patch=PATCH)
+    flattened = torch.stack([extract(torch.rand(3, *size)) for size in PICTURES])
+    return {"flattened_patches": flattened, "attention_mask": (flattened[..., 0] > 0).float()}
 
 
 def tokens() -> Inputs:
