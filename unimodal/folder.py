@@ -18,22 +18,34 @@ from unimodal.auto import MODEL_TYPE
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
-PATTERNS = ("*.json", "*.safetensors", "tokenizer.model")
+PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model", "*.spm")
+BUILT = ("spec", "quantization")
+"""Fields of a config that say what is built."""
 MOST_BYTES = 1_000_000
 """Of a config: thousands of times what a model needs."""
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def find_folder(name: str | Path) -> Path:
-    """The folder itself, or that of a download from the Hub; FileNotFoundError where there is neither."""
+def find_folder(name: str | Path, *, revision: str | None = None, local_files_only: bool = False) -> Path:
+    """The folder itself, or that of a download from the Hub; FileNotFoundError where there is neither.
+
+    `revision` is a branch, a tag or a commit of the Hub's repository; `local_files_only` asks its cache alone.
+    """
     if Path(name).is_dir():
         return Path(name)
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(str(name), allow_patterns=list(PATTERNS)))
+        return Path(
+            snapshot_download(
+                str(name),
+                revision=revision,
+                local_files_only=local_files_only,
+                allow_patterns=list(PATTERNS),
+            )
+        )
     except HFValidationError as error:
         raise FileNotFoundError(f"{name}: no such folder, and no name of a model on the Hub") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
@@ -60,7 +72,7 @@ def read_json(file: Path) -> dict[str, Any]:
 def check_folder(folder: Path, build: Callable[[dict[str, Any]], nn.Module]) -> None:
     """Raises one line where a folder's config is none of ours, or does not describe the model that its weights hold.
 
-    `build` makes the model of a config's spec; it is called where no tensor takes room.
+    `build` makes the model of a config's fields; it is called where no tensor takes room.
     """
     config = read_json(folder / CONFIG_FILE)
     if config.get("model_type") != MODEL_TYPE:
@@ -72,7 +84,7 @@ def check_folder(folder: Path, build: Callable[[dict[str, Any]], nn.Module]) -> 
     found = _shapes(folder)
     try:
         with torch.device("meta"):
-            model = build(config["spec"])
+            model = build({name: value for name, value in config.items() if name in BUILT})
     except ValueError as error:
         raise ValueError(f"{folder / CONFIG_FILE}: {error}") from error
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}

@@ -1,0 +1,76 @@
+"""Models to the Hub: the files, and a card written from what was measured."""
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, HfApi, ModelCard, ModelCardData
+
+LICENCE = "apache-2.0"
+_HEADER = """
+On held-out data, beside the best answer that needs no model.
+
+| task | reads | metric | model | best trivial answer | examples |
+|---|---|---|---|---|---|
+"""
+
+
+def model_card(
+    name: str, metrics: Sequence[Mapping[str, Any]], *, description: str, licence: str | None = LICENCE
+) -> str:
+    """The README of a repository `owner/name`, from rows as `make demo` writes them into `metrics.json`."""
+    results = [
+        EvalResult(
+            task_type=row["task"],
+            task_name=row["task"],
+            dataset_type="held-out",
+            dataset_name=f"held-out {row['modality']}",
+            metric_type=row["metric"],
+            metric_value=row["value"],
+        )
+        for row in metrics
+    ]
+    data = ModelCardData(
+        license=licence,
+        library_name="unimodal",
+        tags=["unimodal", "encoder-decoder"],
+        model_name=name.rpartition("/")[2],
+        eval_results=results or None,
+    )
+    measured = _HEADER + "".join(map(_row, metrics)) if metrics else "\nNo measurements came with this model.\n"
+    use = f'```python\nimport unimodal\n\nmodel = unimodal.load("{name}")\n```\n'
+    text = f"# {name}\n\n{description}\n\n{use}\n## Measured\n{measured}"
+    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}"))
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    metric = f"{row['metric']} {'↑' if row['higher_is_better'] else '↓'}"
+    scores = f"{row['value']:.3g} | {row['baseline_value']:.3g}"
+    return f"| {row['task']} | {row['modality']} | {metric} | {scores} | {row['n_test']} |\n"
+
+
+def read_metrics(file: Path) -> list[dict[str, Any]]:
+    """Rows of {task, modality, metric, value, baseline_value, higher_is_better, n_test}; ValueError names the file."""
+    if not file.is_file():
+        raise FileNotFoundError(f"{file}: not there")
+    try:
+        rows = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file}: is no JSON ({type(error).__name__})") from error
+    needed = {"task", "modality", "metric", "value", "baseline_value", "higher_is_better", "n_test"}
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and needed <= row.keys() for row in rows):
+        raise ValueError(f"{file}: expected a list of objects with {', '.join(sorted(needed))}")
+    return rows
+
+
+def push(write: Callable[[Path], object], name: str, card: str, *, private: bool, token: str | None) -> str:
+    """Uploads what `write` puts into a folder, with its card, as one commit; its address."""
+    api = HfApi(token=token)
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder))
+        (Path(folder) / "README.md").write_text(card, encoding="utf-8")
+        api.create_repo(name, private=private, exist_ok=True)
+        commit = api.upload_folder(repo_id=name, folder_path=folder, commit_message=f"unimodal writes {name}")
+    return str(commit.commit_url)
