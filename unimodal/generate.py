@@ -3,14 +3,13 @@
 b rows, d width
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig
 
 from unimodal.batching import Item, Piece, Sequences, token_piece
 from unimodal.build import build
@@ -20,9 +19,7 @@ from unimodal.guides import Guide
 from unimodal.guides.chain import ChainGuide
 from unimodal.hidden import Memory
 from unimodal.samplers import Hypothesis, Sampler
-from unimodal.samplers.beam import Beam
 from unimodal.samplers.greedy import Greedy
-from unimodal.samplers.sampling import Sampling
 from unimodal.session import Session
 from unimodal.spec import load_spec
 from unimodal.writers import Writer
@@ -69,25 +66,6 @@ def decoding_of(choice: str | Mapping[str, Any] | Decoding | None) -> Decoding:
             raise ValueError(f"decoding: there is no '{choice}' among {', '.join(known)}")
         choice = load_spec(DECODINGS / f"{choice}.yaml")
     return build({"class": "unimodal.generate.Decoding", **choice}, Decoding, where="decoding")
-
-
-def decoding_from(config: GenerationConfig, **asked: Any) -> Decoding:
-    """The Decoding that transformers' names ask for; what is not given stands in the config, or nowhere."""
-    for name in asked.keys() - vars(GenerationConfig()).keys():
-        raise ValueError(f"{name}: is no field of a generation config, and no input of the model")
-
-    def chosen(name: str, default: Any) -> Any:
-        values = (asked.get(name), vars(config)[name], default)
-        return next(value for value in values if value is not None)
-
-    limit, width = chosen("max_new_tokens", LIMIT), chosen("num_beams", 1)
-    if not chosen("do_sample", False):
-        sampler = Beam(width, length_penalty=chosen("length_penalty", 1.0)) if width > 1 else Greedy()
-        return Decoding(sampler, limit=limit)
-    if width > 1:
-        raise ValueError("do_sample, num_beams: sampling within beams is not offered; choose one of them")
-    cuts = {"temperature": chosen("temperature", 1.0), "top_k": chosen("top_k", 0), "top_p": chosen("top_p", 1.0)}
-    return Decoding(Sampling(**cuts), limit=limit)
 
 
 @final
@@ -149,9 +127,13 @@ def write_tokens(
     decoding: Decoding,
     *,
     guide: Guide[Any] | None = None,
+    ends: Collection[int] | None = None,
 ) -> list[list[Hypothesis]]:
-    """For every row its hypotheses, the best first; one without the end token was cut off by the limit."""
-    writer = _token_writer(model, prompt, decoding, guide)
+    """For every row its hypotheses, the best first; one without an end token was cut off by the limit.
+
+    `ends`: the tokens that end an answer, by default the model's.
+    """
+    writer = _token_writer(model, prompt, decoding, guide, model.ends if ends is None else ends)
     for _ in steps(model, prompt, decoding, writer):
         pass
     return writer.answers()
@@ -171,7 +153,7 @@ def stream_tokens(
     if not decoding.sampler.streams:
         name = type(decoding.sampler).__name__
         raise ValueError(f"decoding: {name} does not stream, for what it has written may still change")
-    return _growing(model, prompt, decoding, _token_writer(model, prompt, decoding, guide))
+    return _growing(model, prompt, decoding, _token_writer(model, prompt, decoding, guide, model.ends))
 
 
 def _growing(
@@ -186,9 +168,13 @@ def _growing(
 
 
 def _token_writer(
-    model: "UnimodalForConditionalGeneration", prompt: Prompt, decoding: Decoding, guide: Guide[Any] | None
+    model: "UnimodalForConditionalGeneration",
+    prompt: Prompt,
+    decoding: Decoding,
+    guide: Guide[Any] | None,
+    ends: Collection[int],
 ) -> TokenWriter:
-    search = decoding.sampler.search(prompt.rows, end=model.end, limit=decoding.limit)
+    search = decoding.sampler.search(prompt.rows, ends=ends, limit=decoding.limit)
     guides = ChainGuide([*([] if guide is None else [guide]), *decoding.guides])
     return TokenWriter(model.logits, guide=guides, search=search)
 

@@ -52,6 +52,11 @@ class Side:
         tokens = {self.names["input_ids"], self.names["inputs_embeds"]}
         return tokens | {net.keywords[0] for net in self._nets.values()}
 
+    @property
+    def reads_tokens(self) -> bool:
+        """Whether `input_ids` are tokens of the model's own, read without a pre-net."""
+        return self.names["input_ids"] not in self._nets
+
     def is_given(self, inputs: Mapping[str, Any]) -> bool:
         """Whether there is anything to read."""
         return any(inputs.get(name) is not None for name in self.inputs)

@@ -13,13 +13,15 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import GenerationConfig, GenerationMixin, PreTrainedModel, initialization
 
-from unimodal.batching import IGNORED, Batch, Item, Sequences, begin_rows, token_piece
+from unimodal.batching import IGNORED, Batch, Sequences
+from unimodal.begun import Begun
 from unimodal.build import build
 from unimodal.caches import Cache
 from unimodal.caches.once import Once
 from unimodal.config import Parts, UnimodalConfig
 from unimodal.folder import check_folder
-from unimodal.generate import Decoding, Prompt, decoding_from, decoding_of, write_tokens
+from unimodal.generate import LIMIT, Decoding, decoding_of, write_tokens
+from unimodal.generation_config import THEIR_LIMIT, GenerationRequest
 from unimodal.hidden import Hidden, Memory
 from unimodal.interface import ModelOutput, Side
 from unimodal.layout import stack_ragged
@@ -267,28 +269,42 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
     def _shifted(self, labels: Tensor | None) -> Tensor:
         if labels is None:
             raise ValueError(f"{' or '.join(sorted(self.target.inputs))}: an encoder-decoder needs it, or labels")
-        start = labels.new_full((labels.shape[0], 1), self.start)
+        start = labels.new_full((labels.shape[0], 1), self._special("decoder_start_token_id")[0])
         return torch.cat([start, labels[:, :-1].masked_fill(labels[:, :-1] == IGNORED, self.pad)], 1)
 
     @property
-    def start(self) -> int:
-        """The token that a decoder reads first; checkpoints from elsewhere may have their own."""
-        generation = self.generation_config
-        named: int | None = generation.decoder_start_token_id
-        named = generation.bos_token_id if named is None else named
-        return self.vocabulary.start if named is None else named
+    def special_tokens(self) -> dict[str, int]:
+        """What stands where a generation config names none; a checkpoint from elsewhere has no such tokens."""
+        if self.config.origin is not None:
+            return {}
+        space = self.vocabulary
+        return {"decoder_start_token_id": space.start, "eos_token_id": space.end, "pad_token_id": space.pad}
 
     @property
-    def end(self) -> int:
-        """The token that ends an answer; checkpoints from elsewhere may have their own."""
-        named: int | None = self.generation_config.eos_token_id
-        return self.vocabulary.end if named is None else named
+    def start(self) -> int:
+        """The token that a decoder reads first. Raises ValueError where a checkpoint names none."""
+        return self._special("decoder_start_token_id", "bos_token_id")[0]
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The tokens that end an answer."""
+        return self._special("eos_token_id", at_least=0)
 
     @property
     def pad(self) -> int:
-        """The token that stands where a row has ended; checkpoints from elsewhere may have their own."""
-        named: int | None = self.generation_config.pad_token_id
-        return self.vocabulary.pad if named is None else named
+        """The token that stands where a row has ended. Raises ValueError where a checkpoint names none."""
+        return self._special("pad_token_id", "eos_token_id")[0]
+
+    def _special(self, *names: str, at_least: int = 1) -> tuple[int, ...]:
+        """What the generation config says for the first of some fields that it has, or the model where it has none."""
+        config = vars(self.generation_config)
+        for fields in (config, self.special_tokens):
+            for name in names:
+                if fields.get(name) is not None:
+                    return tuple(torch.tensor(fields[name]).reshape(-1).tolist())
+        if at_least:
+            raise ValueError(f"{names[0]}: stands in no generation config of the model")
+        return ()
 
     def generate(  # type: ignore[override]  # transformers' keywords that have a meaning here
         self,
@@ -311,15 +327,16 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         inputs |= {name: options.pop(name) for name in self.source.keywords if name in options}
         if decoding is not None and options:
             raise ValueError(f"decoding, {', '.join(options)}: a decoding says all of it; give one or the other")
-        chosen = decoding_of(decoding)
-        if decoding is None:
-            chosen = decoding_from(generation_config or self.generation_config, **options)
+        request = GenerationRequest(
+            self.generation_config, given=generation_config, options=options, defaults=self.special_tokens
+        )
         if self.backbone.encoder is None:
-            assert input_ids is not None, "a decoder alone goes on from input_ids"
-            begun, rows = input_ids, self._rows(input_ids, attention_mask)
-            # The decoder reads first what stands last, so that nothing comes between.
-            items = [Item("", (token_piece(ids[:-1]),)) for ids in rows]
-            prompt = Prompt.of(self, items, [token_piece(ids[-1:]) for ids in rows])
+            begun = Begun.alone(self, input_ids, attention_mask)
+        else:
+            begun = Begun.answering(self, inputs, decoder_input_ids, request.start)
+        if decoding is None:
+            limit = LIMIT if self.config.origin is None else THEIR_LIMIT
+            chosen, number, fill = request.decoding(begun.told, limit=limit), request.num_answers, request.fill
         else:
             if input_ids is not None and "input_ids" not in self._keyword_prenets(decoder=False):
                 self._rows(input_ids, attention_mask)

@@ -25,12 +25,15 @@ from unimodal.guides.ngrams import NgramGuide
 from unimodal.guides.normalised import NormalisedGuide
 from unimodal.guides.prompt import PromptGuide
 from unimodal.guides.repetition import RepetitionGuide
+from unimodal.guides.source_ngrams import SourceNgramGuide
+from unimodal.guides.source_repetition import SourceRepetitionGuide
 from unimodal.guides.suppression import SuppressionGuide
 from unimodal.guides.timestamps import TimestampGuide
 
 SIZE, END, ROWS = 12, 1, 64
 GRAMMAR = Automaton.compile(repeat(any_of(range(4, 8)), 2, 5) | literal([9, 10]), SIZE, END)
 PROMPT = torch.tensor([[NOTHING, 4, 5], [NOTHING, NOTHING, 8], [9, 10, 4], [6, 7, 6]]).repeat(ROWS // 4, 1)
+SOURCE = torch.tensor([[4, 5, 4, 6], [8, 8, 10, 0], [9, 10, 4, 5], [6, 0, 0, 0]]).repeat(ROWS // 4, 1)
 CASES = {
     BannedGuide: lambda strength: BannedGuide([[5], [8, 9], [4, 7], [6, 6, 6]], strength=strength),
     GrammarGuide: lambda strength: GrammarGuide(GRAMMAR, strength=strength),
@@ -38,6 +41,8 @@ CASES = {
     NgramGuide: lambda strength: NgramGuide(length=2, strength=strength),
     ChainGuide: lambda strength: ChainGuide([CASES[GrammarGuide](strength), CASES[NgramGuide](strength)]),
     PromptGuide: lambda strength: PromptGuide(CASES[ChainGuide](strength), PROMPT),
+    SourceNgramGuide: lambda strength: SourceNgramGuide(SOURCE, length=2, strength=strength),
+    SourceRepetitionGuide: lambda strength: SourceRepetitionGuide(SOURCE, strength=min(strength, 9.0)),
     SuppressionGuide: lambda strength: SuppressionGuide([4, END], since=1, until=4, strength=strength),
     TimestampGuide: lambda strength: TimestampGuide(no_timestamps=6, end=END, latest_start=2, strength=strength),
 }
@@ -231,7 +236,25 @@ def test_forced_tokens_are_those_of_transformers():
     )
 
 
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_copied_ngrams_are_those_of_transformers(length):
+    from transformers import EncoderNoRepeatNGramLogitsProcessor
+
+    source = torch.randint(4, 8, (32, 9))
+    same_as(SourceNgramGuide(source, length=length), EncoderNoRepeatNGramLogitsProcessor(length, source))
+
+
+@pytest.mark.parametrize("penalty", [0.7, 1.5, 4.0])
+def test_tokens_of_the_source_are_penalised_as_in_transformers(penalty):
+    from transformers import EncoderRepetitionPenaltyLogitsProcessor
+
+    source = torch.randint(4, 8, (32, 3))
+    guide = SourceRepetitionGuide(source, strength=1 / penalty - 1)
+    same_as(guide, EncoderRepetitionPenaltyLogitsProcessor(penalty, source))
+
+
 MISTAKES = [
+    (lambda: SourceNgramGuide(SOURCE, length=0), "^length: expected at least 1, got 0"),
     (lambda: ForcedGuide([], place=1), "^tokens: expected at least one"),
     (lambda: ForcedGuide([4], place=-1), "^place: expected a number from 0, got -1"),
     (lambda: BannedGuide([[4], []]), "^words: one of them has no token"),

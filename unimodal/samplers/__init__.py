@@ -5,6 +5,7 @@ b rows that still run, r rows of the next step, v vocabulary
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from jaxtyping import Float, Int
@@ -21,7 +22,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One answer: its tokens, the end token among them where it ended by itself, and the score it was ranked by."""
+    """One answer: its tokens, an end token among them where it ended by itself, and the score it was ranked by."""
 
     tokens: tuple[int, ...]
     score: float
@@ -36,7 +37,7 @@ class Search(ABC):
 
     @abstractmethod
     def results(self) -> list[list[Hypothesis]]:
-        """For every example its hypotheses, the best first; what did not end is given as far as it came."""
+        """For every example its hypotheses, what did not end as far as it came; ranked ones begin with the best."""
 
 
 class Sampler(ABC):
@@ -46,5 +47,5 @@ class Sampler(ABC):
     """Whether a token is final when it is chosen, so that it can be shown at once."""
 
     @abstractmethod
-    def search(self, examples: int, *, end: int, limit: int) -> Search:
-        """Begins with one row an example; an answer ends with the token `end` or after `limit` tokens."""
+    def search(self, examples: int, *, ends: Collection[int], limit: int) -> Search:
+        """Begins with one row an example; an answer ends with one of the tokens `ends` or after `limit` tokens."""

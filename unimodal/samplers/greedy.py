@@ -1,5 +1,6 @@
 """The likeliest token, always."""
 
+from collections.abc import Collection
 from typing import final
 
 from unimodal.samplers import Sampler, Search
@@ -12,5 +13,5 @@ class Greedy(Sampler):
 
     streams = True
 
-    def search(self, examples: int, *, end: int, limit: int) -> Search:
-        return IndependentSearch(examples, end=end, limit=limit, pick=lambda logits: logits.argmax(-1))
+    def search(self, examples: int, *, ends: Collection[int], limit: int) -> Search:
+        return IndependentSearch(examples, ends=ends, limit=limit, pick=lambda logits: logits.argmax(-1))

@@ -1,5 +1,6 @@
 """Tokens drawn by chance, from a distribution that may be sharpened and cut."""
 
+from collections.abc import Collection
 from typing import final
 
 import torch
@@ -14,24 +15,30 @@ from unimodal.samplers.independent import IndependentSearch
 class Sampling(Sampler):
     """Draws after temperature, then top-k (Fan et al. 2018, 1805.04833), then top-p (Holtzman et al. 2019, 1904.09751).
 
-    `top_k` 0 and `top_p` 1 cut nothing. The same `seed` draws the same answers for the same batch.
+    `top_k` 0 and `top_p` 1 cut nothing. The same `seed` draws the same answers for the same batch,
+    `num_answers` an example.
     """
 
     streams = True
 
-    def __init__(self, *, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0) -> None:
+    def __init__(
+        self, *, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0, num_answers: int = 1
+    ) -> None:
         if temperature <= 0:
             raise ValueError(f"temperature: must be above 0, not {temperature} (use Greedy for the likeliest token)")
         if not 0 < top_p <= 1:
             raise ValueError(f"top_p: must lie in (0, 1], not {top_p}")
         if top_k < 0:
             raise ValueError(f"top_k: must be 0 (off) or more, not {top_k}")
+        if num_answers < 1:
+            raise ValueError(f"num_answers: must be at least 1, not {num_answers}")
         self.temperature = temperature
         self.top_k = top_k
         self.top_p = top_p
         self.seed = seed
+        self.num_answers = num_answers
 
-    def search(self, examples: int, *, end: int, limit: int) -> Search:
+    def search(self, examples: int, *, ends: Collection[int], limit: int) -> Search:
         generators: dict[torch.device, torch.Generator] = {}
 
         def pick(logits: Tensor) -> Tensor:
@@ -41,11 +48,11 @@ class Sampling(Sampler):
             probabilities = self.warp(logits).softmax(-1)
             return torch.multinomial(probabilities, 1, generator=generators[device])[:, 0]
 
-        return IndependentSearch(examples, end=end, limit=limit, pick=pick)
+        return IndependentSearch(examples, ends=ends, limit=limit, pick=pick, answers=self.num_answers)
 
     def warp(self, logits: Float[Tensor, "b v"]) -> Float[Tensor, "b v"]:
         """The scores that are drawn from; -inf where cut."""
-        logits = logits.float() / self.temperature
+        logits = logits / self.temperature
         if 0 < self.top_k < logits.shape[-1]:
             lowest = logits.topk(self.top_k, dim=-1).values[:, -1:]
             logits = logits.masked_fill(logits < lowest, -torch.inf)

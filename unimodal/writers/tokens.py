@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -27,7 +28,9 @@ class TokenWriter(Writer[list[Hypothesis]]):
     def write(self, hidden: Float[Tensor, "b d"]) -> Step:
         if self._state is None:
             self._state = self._guide.start(hidden.shape[0], hidden.device)
-        choice = self._search.step(self._guide.adjust(self._head(hidden), self._state))
+        logits = self._head(hidden)
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        choice = self._search.step(self._guide.adjust(logits, self._state))
         self._state = self._guide.advance(self._guide.take(self._state, choice.rows), choice.tokens)
         return Step(choice.rows, TokenTree.chain(choice.tokens[:, None]))
 

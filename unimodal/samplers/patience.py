@@ -1,0 +1,39 @@
+"""When a beam that has found enough answers stops looking for better ones."""
+
+from abc import ABC, abstractmethod
+from typing import final
+
+
+class Patience(ABC):
+    """Asked once `width` hypotheses of an example have ended, after every step."""
+
+    @abstractmethod
+    def may_go_on(self, best: float, worst: float, *, length: int, limit: int, length_penalty: float) -> bool:
+        """`best`: log-probability of the best running prefix, of `length` tokens; `worst`: score of the worst ended."""
+
+
+@final
+class WhileBetter(Patience):
+    """Goes on while a running prefix would beat the worst ended hypothesis if it ended at its present length."""
+
+    def may_go_on(self, best: float, worst: float, *, length: int, limit: int, length_penalty: float) -> bool:
+        return bool(best / length**length_penalty > worst)
+
+
+@final
+class WhilePossible(Patience):
+    """Goes on while a running prefix could still beat the worst ended hypothesis, at the length that favours it most.
+
+    A log-probability can only fall on the way there, so no better hypothesis is missed.
+    """
+
+    def may_go_on(self, best: float, worst: float, *, length: int, limit: int, length_penalty: float) -> bool:
+        return bool(best / (limit if length_penalty > 0 else length) ** length_penalty > worst)
+
+
+@final
+class NoPatience(Patience):
+    """Stops at once."""
+
+    def may_go_on(self, best: float, worst: float, *, length: int, limit: int, length_penalty: float) -> bool:
+        return False
