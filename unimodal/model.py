@@ -323,6 +323,8 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         `decoding` (a name in `configs/decoding/`, or a mapping) takes the place of all of it. A decoder alone goes on
         after the last of its input_ids: nothing is put between.
         """
+        if self.backbone.decoder is None:
+            raise ValueError("generate: the model has no decoder, so it writes nothing")
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         inputs |= {name: options.pop(name) for name in self.source.keywords if name in options}
         if decoding is not None and options:
@@ -338,26 +340,11 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
             limit = LIMIT if self.config.origin is None else THEIR_LIMIT
             chosen, number, fill = request.decoding(begun.told, limit=limit), request.num_answers, request.fill
         else:
-            if input_ids is not None and "input_ids" not in self._keyword_prenets(decoder=False):
-                self._rows(input_ids, attention_mask)
-            batch = next(len(value) for value in inputs.values() if value is not None)
-            begun = torch.full((batch, 1), self.start) if decoder_input_ids is None else decoder_input_ids
-            target = begin_rows([token_piece(ids) for ids in begun.cpu()], self.kinds)
-            prompt = Prompt(lambda model: model.encode_inputs(inputs)[1], target)
-        found = write_tokens(self, prompt, chosen)
-        answers = stack_ragged([torch.tensor(best[0].tokens) for best in found], fill=self.pad)
-        return torch.cat([begun.to(self.device), answers.to(self.device)], dim=1)
-
-    def _rows(self, input_ids: Tensor, attention_mask: Tensor | None) -> list[Tensor]:
-        """The real ids of each row."""
-        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        rows = [ids[kept.bool()].cpu() for ids, kept in zip(input_ids, mask, strict=True)]
-        for row, ids in enumerate(rows):
-            if ids.numel() == 0:
-                raise ValueError(f"attention_mask: row {row} has no entry")
-            if not 0 <= int(ids.min()) <= int(ids.max()) < len(self.vocabulary):
-                raise ValueError(f"input_ids: row {row} has ids outside the vocabulary's {len(self.vocabulary)}")
-        return rows
+            chosen, number, fill = decoding_of(decoding), 1, self.pad
+        found = write_tokens(self, begun.prompt, chosen, ends=request.ends)
+        answers = [torch.tensor(answer.tokens) for hypotheses in found for answer in hypotheses[:number]]
+        written = stack_ragged(answers, fill=fill).to(self.device)
+        return torch.cat([begun.ids.to(self.device).repeat_interleave(number, dim=0), written], dim=1)
 
     def get_input_embeddings(self) -> nn.Module:
         return self.embedding
