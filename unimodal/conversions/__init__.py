@@ -61,7 +61,10 @@ class Conversion(ABC):
         """The names of all tensors of a model with their `config.json`."""
 
     def to_unimodal(self, state_dict: Mapping[str, Tensor], theirs: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Our state dict; no tensor is copied. Raises ValueError that names the first tensor which does not fit."""
+        """Our state dict; no tensor is copied but what stands in for another.
+
+        Raises ValueError that names the first tensor which does not fit.
+        """
         keys = self.keys(theirs)
         spelled = _spelled(keys, state_dict)
         described = _described(keys, spelled)
@@ -69,7 +72,10 @@ class Conversion(ABC):
         for copy, first in keys.copies.items():
             if copy in spelled and not state_dict[spelled[copy]].equal(state_dict[spelled[first]]):
                 raise ValueError(f"{copy}: differs from {first}, though config.json says that they are one tensor")
-        return {ours: _shaped(keys, name, state_dict[spelled[name]]) for name, ours in described.items()}
+        found = {name: _shaped(keys, name, state_dict[spelled[name]]) for name in described}
+        # What is read in two places is two tensors from now on, or training would move both.
+        twice = {name for name, other in keys.stand_ins.items() if spelled.get(name) == spelled.get(other)}
+        return {ours: found[name].clone() if name in twice else found[name] for name, ours in described.items()}
 
     def from_unimodal(self, state_dict: Mapping[str, Tensor], theirs: Mapping[str, Any]) -> dict[str, Tensor]:
         """Their state dict, each tensor once under its first name. Raises ValueError as `to_unimodal`."""

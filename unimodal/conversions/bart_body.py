@@ -57,7 +57,8 @@ class BartBody(Conversion):
 
     A checkpoint whose `tie_word_embeddings` is false has a table for each side and a head: transformers 5 reads it so,
     and so is it written. Files of older versions hold one table for both sides, which then stands in for the two. Files
-    of the model without a head (`architectures` says so) get the tied head.
+    of the model without a head get the tied head. `inputs_embeds` are taken as they are, where Marian's and Pegasus'
+    own code scales them.
     """
 
     @abstractmethod
