@@ -19,7 +19,7 @@ STAMP := $(VENV)/installed
 TRAINER := --trainer.strategy $(STRATEGY) --trainer.devices $(DEVICES) --trainer.num_nodes $(NODES)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format data pretrain finetune systems docs results bench programs
+.PHONY: help demo test check format data pretrain finetune systems docs checkpoints results bench programs
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -54,6 +54,9 @@ systems: $(STAMP) ## invariants and claims of all systems, or of NAME
 
 docs: $(STAMP) ## write the generated pages again
 	$(BIN)/unimodal systems table
+
+checkpoints: $(STAMP) ## run every checkpoint family beside transformers and write docs/checkpoints.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m scripts.checkpoints
 
 results: $(STAMP) ## README's results, from a demo's metrics.json
 	$(BIN)/python scripts/results.py $(OUT)

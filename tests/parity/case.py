@@ -73,6 +73,13 @@ def saved_states(model: PreTrainedModel) -> States:
     return dict(revert_weight_conversion(model, model.state_dict()))
 
 
+def distance(name: str, expected: Tensor, found: Tensor, inputs: Inputs) -> float:
+    """The largest difference of a state, to its largest value or to 1, where no padding stands."""
+    kept = inputs.get("attention_mask" if name.startswith("encoder") else "decoder_attention_mask")
+    real = slice(None) if kept is None or kept.shape != expected.shape[:2] else kept.bool()
+    return float((expected - found)[real].abs().max() / expected[real].abs().max().clamp(min=1))
+
+
 def mask(lengths: list[int]) -> Tensor:
     return (torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]).long()
 

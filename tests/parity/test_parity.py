@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 import unimodal
 import unimodal.conversions
-from tests.parity.case import ParityCase, saved_states
+from tests.parity.case import ParityCase, distance, saved_states
 from tests.parity.cases import CASES
 from unimodal.config import UnimodalConfig
 from unimodal.conversions import Conversion
@@ -64,10 +64,8 @@ def test_states_and_logits_agree(case: ParityCase) -> None:
 def agree(case: ParityCase, expected, found, inputs) -> None:
     assert expected.keys() == found.keys()
     for name, state in expected.items():
-        mask = inputs.get("attention_mask" if name.startswith("encoder") else "decoder_attention_mask")
-        real = slice(None) if mask is None or mask.shape != state.shape[:2] else mask.bool()
-        distance = (state - found[name])[real].abs().max() / state[real].abs().max().clamp(min=1)
-        assert distance <= case.tolerance, f"{name}: {distance:.1e}"
+        measured = distance(name, state, found[name], inputs)
+        assert measured <= case.tolerance, f"{name}: {measured:.1e}"
 
 
 @every_case
