@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast, final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from transformers import GenerationConfig, GenerationMixin, PreTrainedModel, initialization
 
@@ -27,6 +27,7 @@ from unimodal.interface import ModelOutput, Side
 from unimodal.layout import stack_ragged
 from unimodal.losses import token_losses
 from unimodal.modality import KeywordPostnet, KeywordPrenet, Postnet, Prenet
+from unimodal.speaking import SpeechLimits, Vocoder, render, source_input, speak
 from unimodal.spec import load_spec
 
 SMALLEST = Path(__file__).parent / "configs" / "models" / "smallest.yaml"
@@ -315,14 +316,18 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         generation_config: GenerationConfig | None = None,
         decoding: str | Mapping[str, Any] | Decoding | None = None,
         **options: Any,
-    ) -> Int[Tensor, "b t"]:
+    ) -> Any:
         """As in transformers: the start tokens (a decoder alone: `input_ids`), then the answer.
 
         `options` are inputs that the model's pre-nets read (`pixel_values`, say) and fields of a generation config.
         Rows end with the end token and are padded behind it. What is not given stands in `generation_config.json`;
         `decoding` (a name in `configs/decoding/`, or a mapping) takes the place of all of it. A decoder alone goes on
-        after the last of its input_ids: nothing is put between.
+        after the last of its input_ids: nothing is put between. With `speaker_embeddings` the answer is speech, as
+        `generate_speech` gives it.
         """
+        if "speaker_embeddings" in options:
+            source = options.pop(source_input(self)) if input_ids is None else input_ids
+            return self.generate_speech(source, attention_mask=attention_mask, **options)
         if self.backbone.decoder is None:
             raise ValueError("generate: the model has no decoder, so it writes nothing")
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
@@ -345,6 +350,24 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         answers = [torch.tensor(answer.tokens) for hypotheses in found for answer in hypotheses[:number]]
         written = stack_ragged(answers, fill=fill).to(self.device)
         return torch.cat([begun.ids.to(self.device).repeat_interleave(number, dim=0), written], dim=1)
+
+    def generate_speech(
+        self,
+        inputs: Shaped[Tensor, "b s"],
+        speaker_embeddings: Float[Tensor, "r v"] | None = None,
+        attention_mask: Shaped[Tensor, "b s"] | None = None,
+        *,
+        vocoder: Vocoder | None = None,
+        return_output_lengths: bool = False,
+        **limits: float,
+    ) -> Tensor | tuple[Tensor, list[int]]:
+        """As in transformers: log-mel frames [t, f] of one row, [b, t, f] of several, or what a vocoder makes of them.
+
+        `inputs` are token ids or samples. `limits` are `threshold`, `minlenratio` and `maxlenratio`.
+        """
+        named = {source_input(self): inputs, "attention_mask": attention_mask}
+        frames = speak(self, named, speaker_embeddings, SpeechLimits(**limits))
+        return render(frames, vocoder, lengths=return_output_lengths)
 
     def get_input_embeddings(self) -> nn.Module:
         return self.embedding

@@ -59,7 +59,7 @@ class FrameWriter(Writer[dict[str, Tensor]]):
         arrays = self._postnet.feed({name: value[kept] for name, value in decoded.items()})
         beside = {name: value[self._running] for name, value in self._context.items()}
         numbers = torch.full_like(tokens, self._written)
-        return Step(kept, TokenTree.chain(tokens, self._feed({**arrays, **beside, "steps": numbers})))
+        return Step(kept, TokenTree.chain(tokens, self._feed({**beside, **arrays, "steps": numbers})))
 
     def _going(self, decoded: Mapping[str, Tensor]) -> list[int]:
         """The rows that go on."""
