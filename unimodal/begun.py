@@ -47,7 +47,7 @@ class Begun:
         for place, ids in zip(told, rows, strict=True):
             place[len(place) - len(ids) :] = ids
         prompt = Prompt.of(model, items, [token_piece(ids[-1:]) for ids in rows])
-        return cls(input_ids, Told(told, input_ids), prompt)
+        return cls(input_ids, Told(told, input_ids, len(model.vocabulary)), prompt)
 
     @classmethod
     def answering(
@@ -73,7 +73,9 @@ class Begun:
         num_rows = len(next(iter(given.values())))
         ids = _started(num_rows, decoder_input_ids, start)
         target = begin_rows([token_piece(row) for row in ids], model.kinds)
-        return cls(ids, Told(ids, source), Prompt(lambda model: model.encode_inputs(inputs)[1], target))
+        return cls(
+            ids, Told(ids, source, len(model.vocabulary)), Prompt(lambda model: model.encode_inputs(inputs)[1], target)
+        )
 
 
 def _started(num_rows: int, decoder_input_ids: Tensor | None, start: Sequence[int]) -> Int[Tensor, "b t"]:

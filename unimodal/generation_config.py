@@ -5,6 +5,7 @@ b rows, t tokens that the decoder begins with, s tokens of the source
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, final
 
 import torch
@@ -26,6 +27,7 @@ from unimodal.guides.source_repetition import SourceRepetitionGuide
 from unimodal.guides.suppression import SuppressionGuide
 from unimodal.samplers import Sampler
 from unimodal.samplers.beam import Beam
+from unimodal.samplers.cuts import Cut, Epsilon, Eta, Share, Typical
 from unimodal.samplers.greedy import Greedy
 from unimodal.samplers.patience import NoPatience, Patience, WhileBetter, WhilePossible
 from unimodal.samplers.sampling import Sampling
@@ -52,19 +54,11 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "sequence_bias": (None,),
     "stop_strings": (None,),
     "token_healing": (None, False),
+    "top_h": (None,),
     "use_mtp": (None, False),
     "watermarking_config": (None,),
 }
 """Fields that would change what is written in ways that we do not offer: the values at which they do nothing."""
-
-NEUTRAL_DRAWN: dict[str, tuple[Any, ...]] = {
-    "epsilon_cutoff": (None, 0),
-    "eta_cutoff": (None, 0),
-    "min_p": (None, 0),
-    "top_h": (None,),
-    "typical_p": (None, 1),
-}
-"""Of the same kind, read only where tokens are drawn."""
 
 DRAWN_FROM = 50
 """transformers' `top_k` where nothing is said."""
@@ -81,14 +75,15 @@ class Told:
     """What the decoder reads first, `NOTHING` before a shorter row."""
     source: Int[Tensor, "b s"] | None
     """Tokens that the answer is made from, padding among them as in transformers; None where they are no tokens."""
+    num_tokens: int
+    """Size of the vocabulary."""
 
 
 @final
 class GenerationRequest:
     """What one call of `generate` asks for: the model's own config, under one that was given, under single options.
 
-    `defaults` stand below them all. Raises ValueError for an option that is no field,
-    and for a field that asks for what we do not offer.
+    `defaults` stand below them all. Raises ValueError for an option that is no field.
     """
 
     def __init__(
@@ -112,10 +107,6 @@ class GenerationRequest:
         self._fields: dict[str, Any] = dict.fromkeys(FIELDS)
         for layer in layers:
             self._fields |= layer
-        refused = NEUTRAL | (NEUTRAL_DRAWN if self._fields["do_sample"] else {})
-        for name, values in sorted(refused.items()):
-            if self._fields.get(name) not in values:
-                raise ValueError(f"{name}: {self._fields[name]!r} is not offered here")
 
     def _read(self, name: str, default: Any) -> Any:
         value = self._fields[name]
@@ -154,10 +145,32 @@ class GenerationRequest:
         return 0 if pad is None else int(pad)
 
     def decoding(self, told: Told, *, limit: int) -> Decoding:
-        """The Decoding that gives transformers' ids. `limit`: the most new tokens where nothing is said."""
+        """The Decoding that gives transformers' ids. `limit`: the most new tokens where nothing is said.
+
+        Raises ValueError for a field that asks for what we do not offer, or cannot be.
+        """
+        for name, values in NEUTRAL.items():
+            if self._fields[name] not in values:
+                raise ValueError(f"{name}: {self._fields[name]!r} is not offered here")
+        self._check(told.num_tokens)
         limit = self._limit(told, limit)
         guide = PromptGuide(ChainGuide(self._guides(told, limit)), told.prompt)
         return Decoding(self._sampler(), guides=[guide], limit=limit)
+
+    def _check(self, num_tokens: int) -> None:
+        for name in ("repetition_penalty", "encoder_repetition_penalty"):
+            if self._read(name, 1) <= 0:
+                raise ValueError(f"{name}: must be above 0, not {self._fields[name]}")
+        if self._read("num_beams", 1) < 1:
+            raise ValueError(f"num_beams: must be at least 1, not {self._fields['num_beams']}")
+        banned = self._read("bad_words_ids", [])
+        if not all(banned):
+            raise ValueError("bad_words_ids: one of them has no token")
+        written = {name: _listed(self._fields[name]) for name in ("forced_bos_token_id", "forced_eos_token_id")}
+        for name, tokens in {**written, "bad_words_ids": chain.from_iterable(banned)}.items():
+            for token in tokens:
+                if not 0 <= token < num_tokens:
+                    raise ValueError(f"{name}: {token} is outside the vocabulary's {num_tokens}")
 
     def _limit(self, told: Told, default: int) -> int:
         begun = told.prompt.shape[1]
@@ -176,10 +189,25 @@ class GenerationRequest:
             return Greedy() if width == 1 else self._beam(width)
         if width > 1:
             raise ValueError("do_sample, num_beams: sampling within beams is not offered; choose one of them")
-        cuts = {"temperature": self._read("temperature", 1.0), "top_p": self._read("top_p", 1.0)}
-        # As in transformers, torch.manual_seed decides what is drawn.
-        seed = int(torch.randint(torch.iinfo(torch.long).max, ()))
-        return Sampling(**cuts, top_k=self._read("top_k", 0), seed=seed, num_answers=number)
+        return Sampling(
+            temperature=self._read("temperature", 1.0),
+            top_k=self._read("top_k", 0),
+            top_p=self._read("top_p", 1.0),
+            cuts=self._cuts(),
+            seed=int(torch.randint(torch.iinfo(torch.long).max, ())),  # so that torch.manual_seed decides
+            num_answers=number,
+        )
+
+    def _cuts(self) -> list[Cut]:
+        """In transformers' order. It takes epsilon and eta from 0 or to 1 for none."""
+        least, mass = self._read("min_p", 0), self._read("typical_p", 1)
+        epsilon, eta = self._read("epsilon_cutoff", 0), self._read("eta_cutoff", 0)
+        return [
+            *([Share(least)] if least else []),
+            *([Typical(mass)] if mass < 1 else []),
+            *([Epsilon(epsilon)] if 0 < epsilon < 1 else []),
+            *([Eta(eta)] if 0 < eta < 1 else []),
+        ]
 
     def _beam(self, width: int) -> Beam:
         early: dict[Any, Patience] = {False: WhileBetter(), True: NoPatience(), "never": WhilePossible()}

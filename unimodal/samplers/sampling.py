@@ -1,6 +1,6 @@
 """Tokens drawn by chance, from a distribution that may be sharpened and cut."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import final
 
 import torch
@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unimodal.samplers import Sampler, Search
+from unimodal.samplers.cuts import Cut
 from unimodal.samplers.independent import IndependentSearch
 
 
@@ -15,14 +16,21 @@ from unimodal.samplers.independent import IndependentSearch
 class Sampling(Sampler):
     """Draws after temperature, then top-k (Fan et al. 2018, 1805.04833), then top-p (Holtzman et al. 2019, 1904.09751).
 
-    `top_k` 0 and `top_p` 1 cut nothing. The same `seed` draws the same answers for the same batch,
-    `num_answers` an example.
+    `top_k` 0 and `top_p` 1 cut nothing; `cuts` come behind them, in order. The same `seed` draws the same answers for
+    the same batch, `num_answers` an example.
     """
 
     streams = True
 
     def __init__(
-        self, *, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0, num_answers: int = 1
+        self,
+        *,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        cuts: Sequence[Cut] = (),
+        seed: int = 0,
+        num_answers: int = 1,
     ) -> None:
         if temperature <= 0:
             raise ValueError(f"temperature: must be above 0, not {temperature} (use Greedy for the likeliest token)")
@@ -35,6 +43,7 @@ class Sampling(Sampler):
         self.temperature = temperature
         self.top_k = top_k
         self.top_p = top_p
+        self.cuts = tuple(cuts)
         self.seed = seed
         self.num_answers = num_answers
 
@@ -61,4 +70,6 @@ class Sampling(Sampler):
             before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
             cut = torch.zeros_like(before, dtype=torch.bool).scatter(1, order, before >= self.top_p)
             logits = logits.masked_fill(cut, -torch.inf)
+        for rule in self.cuts:
+            logits = logits.masked_fill(~rule.kept(logits), -torch.inf)
         return logits
