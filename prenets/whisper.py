@@ -72,9 +72,9 @@ class WhisperPrenet(KeywordPrenet):
 
     keywords = ("input_features",)
 
-    def __init__(self, dim: int, *, num_bands: int = NUM_BANDS, frames: int = FRAMES):
+    def __init__(self, dim: int, *, num_bands: int = NUM_BANDS, window: int = FRAMES):
         super().__init__()
-        self.frames = frames
+        self.window = window
         self.first = nn.Conv1d(num_bands, dim, kernel_size=3, padding=1)
         self.second = nn.Conv1d(dim, dim, kernel_size=3, stride=2, padding=1)
 
@@ -86,10 +86,10 @@ class WhisperPrenet(KeywordPrenet):
 
     def embed(self, arrays: Mapping[str, Tensor], lengths: Int[Tensor, " p"], tokens: Embed) -> Float[Tensor, "p l d"]:
         features: Float[Tensor, "p t f"] = arrays["features"].to(self.first.weight.dtype)
-        if features.shape[1:] != (self.frames, self.first.in_channels):
+        if features.shape[1:] != (self.window, self.first.in_channels):
             found = " x ".join(map(str, features.shape[1:]))
             raise ValueError(
-                f"input_features: a window is {self.frames} frames x {self.first.in_channels}, not {found}"
+                f"input_features: a window is {self.window} frames x {self.first.in_channels}, not {found}"
             )
         x: Float[Tensor, "p d t"] = functional.gelu(self.first(features.transpose(1, 2)))
         return functional.gelu(self.second(x)).transpose(1, 2)

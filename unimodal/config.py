@@ -20,6 +20,8 @@ class UnimodalConfig(PreTrainedConfig):
     __no_type_check__ = True  # transformers takes keys of config.json that are no fields; jaxtyping's check would not
 
     spec: dict[str, Any] | None = None
+    generation: Any = "unimodal.generators.whole.Whole"
+    """The Generator of answers, by import path."""
     processors: dict[str, Any] | None = None
     origin: dict[str, Any] | None = None
     """The `config.json` of the checkpoint that was converted: what the way back needs."""

@@ -19,7 +19,7 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model", "*.spm")
-BUILT = ("spec", "quantization")
+BUILT = ("spec", "quantization", "generation")
 """Fields of a config that say what is built."""
 MOST_BYTES = 1_000_000
 """Of a config: thousands of times what a model needs."""

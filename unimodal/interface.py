@@ -53,6 +53,11 @@ class Side:
         return tokens | {net.keywords[0] for net in self._nets.values()}
 
     @property
+    def window(self) -> int | None:
+        """Places of an input that are read at once, where that is a fixed number."""
+        return next((net.window for net in self._nets.values() if net.window is not None), None)
+
+    @property
     def reads_tokens(self) -> bool:
         """Whether `input_ids` are tokens of the model's own, read without a pre-net."""
         return self.names["input_ids"] not in self._nets

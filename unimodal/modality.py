@@ -62,6 +62,9 @@ class KeywordPrenet(Prenet):
     where it serves the decoder; all others serve the encoder.
     """
 
+    window: int | None = None
+    """Places of its arrays that it reads at once, no more and no fewer; None: as many as there are."""
+
     @abstractmethod
     def arrays(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """transformers' inputs of p pieces by keyword -> the arrays [p, t, ...] that `embed` is given."""

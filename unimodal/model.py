@@ -14,17 +14,15 @@ from torch import Tensor, nn
 from transformers import GenerationConfig, GenerationMixin, PreTrainedModel, initialization
 
 from unimodal.batching import IGNORED, Batch, Sequences
-from unimodal.begun import Begun
 from unimodal.build import build
 from unimodal.caches import Cache
 from unimodal.caches.once import Once
 from unimodal.config import Parts, UnimodalConfig
 from unimodal.folder import check_folder
-from unimodal.generate import LIMIT, Decoding, decoding_of, write_tokens
-from unimodal.generation_config import THEIR_LIMIT, GenerationRequest
+from unimodal.generate import Decoding
+from unimodal.generators import Asked, Generator
 from unimodal.hidden import Hidden, Memory
 from unimodal.interface import ModelOutput, Side
-from unimodal.layout import stack_ragged
 from unimodal.losses import token_losses
 from unimodal.modality import KeywordPostnet, KeywordPrenet, Postnet, Prenet
 from unimodal.speaking import SpeechLimits, Vocoder, render, source_input, speak
@@ -69,6 +67,7 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         )
         self.vocabulary = parts.vocabulary
         self.arrangement = parts.arrangement
+        self.generator = build(config.generation, Generator, where="config.generation")
         self.kinds = {net: kind for kind, net in enumerate(sorted(parts.prenets))}
         self.embedding_scale = parts.embedding_scale
         self.embedding = nn.Embedding(len(parts.vocabulary), parts.dim)
@@ -309,7 +308,7 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
     def generate(  # type: ignore[override]  # transformers' keywords that have a meaning here
         self,
-        input_ids: Int[Tensor, "b s"] | None = None,
+        input_ids: Shaped[Tensor, "b *s"] | None = None,
         attention_mask: Int[Tensor, "b s"] | None = None,
         *,
         decoder_input_ids: Int[Tensor, "b t"] | None = None,
@@ -322,34 +321,22 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         `options` are inputs that the model's pre-nets read (`pixel_values`, say) and fields of a generation config.
         Rows end with the end token and are padded behind it. What is not given stands in `generation_config.json`;
         `decoding` (a name in `configs/decoding/`, or a mapping) takes the place of all of it. A decoder alone goes on
-        after the last of its input_ids: nothing is put between. With `speaker_embeddings` the answer is speech, as
-        `generate_speech` gives it.
+        after the last of its input_ids: nothing is put between. A model may have a generator of its own that
+        says what it gives. With `speaker_embeddings` the answer is speech, as `generate_speech` gives it.
         """
         if "speaker_embeddings" in options:
             source = options.pop(source_input(self)) if input_ids is None else input_ids
             return self.generate_speech(source, attention_mask=attention_mask, **options)
-        if self.backbone.decoder is None:
-            raise ValueError("generate: the model has no decoder, so it writes nothing")
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         inputs |= {name: options.pop(name) for name in self.source.keywords if name in options}
-        if decoding is not None and options:
-            raise ValueError(f"decoding, {', '.join(options)}: a decoding says all of it; give one or the other")
-        request = GenerationRequest(
-            self.generation_config, given=generation_config, options=options, defaults=self.special_tokens
+        asked = Asked(
+            inputs=inputs,
+            decoder_input_ids=decoder_input_ids,
+            config=generation_config,
+            decoding=decoding,
+            options=options,
         )
-        if self.backbone.encoder is None:
-            begun = Begun.alone(self, input_ids, attention_mask)
-        else:
-            begun = Begun.answering(self, inputs, decoder_input_ids, request.start)
-        if decoding is None:
-            limit = LIMIT if self.config.origin is None else THEIR_LIMIT
-            chosen, number, fill = request.decoding(begun.told, limit=limit), request.num_answers, request.fill
-        else:
-            chosen, number, fill = decoding_of(decoding), 1, self.pad
-        found = write_tokens(self, begun.prompt, chosen, ends=request.ends)
-        answers = [torch.tensor(answer.tokens) for hypotheses in found for answer in hypotheses[:number]]
-        written = stack_ragged(answers, fill=fill).to(self.device)
-        return torch.cat([begun.ids.to(self.device).repeat_interleave(number, dim=0), written], dim=1)
+        return self.generator.generate(self, asked)
 
     def generate_speech(
         self,

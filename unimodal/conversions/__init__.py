@@ -52,6 +52,9 @@ class Conversion(ABC):
     bit for bit; a tensor that is not understood is a ValueError, never left out in silence.
     """
 
+    generation: str = "unimodal.generators.whole.Whole"
+    """How models of the family generate: the import path of a Generator."""
+
     @abstractmethod
     def config(self, theirs: Mapping[str, Any]) -> dict[str, Any]:
         """The spec of our model for their `config.json`, completed with the defaults of its family."""

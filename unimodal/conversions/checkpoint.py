@@ -48,7 +48,9 @@ def read_checkpoint(folder: Path, *, dtype: torch.dtype | None = None) -> Unimod
         for path in keys.lacking(tensors):
             leave_out(spec, path)
         with _naming(folder / CONFIG_FILE), torch.device("meta"):
-            model = UnimodalForConditionalGeneration(UnimodalConfig(spec=spec, origin=origin))
+            model = UnimodalForConditionalGeneration(
+                UnimodalConfig(spec=spec, origin=origin, generation=conversion.generation)
+            )
         with _naming(folder):
             states = conversion.to_unimodal(tensors, theirs)
         _assign(model, states, keys.absent, dtype, where=folder)

@@ -4,13 +4,8 @@ from collections.abc import Mapping
 from typing import Any, final
 
 from unimodal.conversions import Conversion, KeyMap, per_block
+from unimodal.conversions.activations import activation_of
 
-_ACTIVATIONS = {
-    "gelu": "unimodal.activations.GELU",
-    "gelu_new": "unimodal.activations.TanhGELU",
-    "relu": "unimodal.activations.ReLU",
-    "silu": "unimodal.activations.SiLU",
-}
 _SUBSAMPLING = 2
 """Frames of the spectrogram for each entry of the encoder."""
 
@@ -47,9 +42,10 @@ class Whisper(Conversion):
     What theirs do in training only (LayerDrop, SpecAugment) is not taken over.
     """
 
+    generation = "unimodal.generators.windows.Windows"
+
     def config(self, theirs: Mapping[str, Any]) -> dict[str, Any]:
         tied = theirs["tie_word_embeddings"]
-        frames = _SUBSAMPLING * theirs["max_source_positions"]
         return {
             "vocabulary": {"class": "unimodal.vocabulary.TokenSpace", "ranges": [{"text": theirs["vocab_size"]}]},
             "dim": theirs["d_model"],
@@ -60,7 +56,7 @@ class Whisper(Conversion):
                 "speech": {
                     "class": "unimodal.prenets.whisper.WhisperPrenet",
                     "num_bands": theirs["num_mel_bins"],
-                    "frames": frames,
+                    "window": _SUBSAMPLING * theirs["max_source_positions"],
                 },
             },
             "postnets": {},
@@ -89,9 +85,7 @@ class Whisper(Conversion):
 
 def _stack(theirs: Mapping[str, Any], stack: str, longest: int) -> dict[str, Any]:
     decoder = stack == "decoder"
-    activation, dropout = theirs["activation_function"], float(theirs["dropout"])
-    if activation not in _ACTIVATIONS:
-        raise ValueError(f"activation_function: '{activation}' is none of {', '.join(_ACTIVATIONS)}")
+    dropout = float(theirs["dropout"])
     attention = {
         "heads": theirs[f"{stack}_attention_heads"],
         "biases": ["query", "value", "out"],
@@ -117,7 +111,7 @@ def _stack(theirs: Mapping[str, Any], stack: str, longest: int) -> dict[str, Any
             "feedforward": {
                 "class": "unimodal.feedforwards.dense.Dense",
                 "hidden": theirs[f"{stack}_ffn_dim"],
-                "activation": _ACTIVATIONS[activation],
+                "activation": activation_of(theirs, "activation_function"),
                 "dropout": float(theirs["activation_dropout"]),
             },
             "residual": {"class": "unimodal.residuals.PreNorm", "norm": "unimodal.norms.LayerNorm", "dropout": dropout},

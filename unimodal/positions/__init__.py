@@ -12,6 +12,9 @@ from torch import Tensor, nn
 class Position(nn.Module, ABC):
     """Laws: only positions matter, never the slot; nothing is precomputed for a longest length unless it is learned."""
 
+    longest: int | None = None
+    """Entries that it has positions for; None: any number."""
+
     @abstractmethod
     def add(self, x: Float[Tensor, "b t d"], positions: Int[Tensor, "#b t"]) -> Float[Tensor, "b t d"]:
         """The stack's input with its positions added."""
