@@ -12,6 +12,7 @@ DEVICES ?= auto
 NODES ?= 1
 NAME ?=
 WORKERS ?= 2
+MINUTES ?= 10
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +20,7 @@ STAMP := $(VENV)/installed
 TRAINER := --trainer.strategy $(STRATEGY) --trainer.devices $(DEVICES) --trainer.num_nodes $(NODES)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format data pretrain finetune systems docs checkpoints results bench programs
+.PHONY: help demo test check format data pretrain finetune systems docs checkpoints results bench fuzz programs
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -63,6 +64,10 @@ results: $(STAMP) ## README's results, from a demo's metrics.json
 
 bench: $(STAMP) ## speed beside transformers, in one run
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/bench.py
+
+fuzz: $(STAMP) ## every reader against bytes that mean harm, MINUTES=10 each
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[fuzz]"
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/fuzz.py all --seconds $$((60 * $(MINUTES)))
 
 # The stamp is younger than pyproject.toml exactly when the environment is what pyproject.toml asks for.
 $(STAMP): pyproject.toml

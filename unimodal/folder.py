@@ -5,6 +5,7 @@ shapes are those of the model that its config describes, so that a config cannot
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ INDEX_FILE = "model.safetensors.index.json"
 PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model", "*.spm")
 BUILT = ("spec", "quantization", "generation")
 """Fields of a config that say what is built."""
+_FILE_NAME = re.compile(r"\w[\w.-]*\.safetensors", re.ASCII)
 MOST_BYTES = 1_000_000
 """Of a config: thousands of times what a model needs."""
 
@@ -103,8 +105,8 @@ def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a folder, one or as its index names them."""
     if (folder / INDEX_FILE).is_file() and not (folder / WEIGHTS_FILE).is_file():
         names = read_json(folder / INDEX_FILE).get("weight_map", {})
-        if not isinstance(names, dict) or any(Path(str(file)).name != file for file in names.values()):
-            raise ValueError(f"{folder / INDEX_FILE}: weight_map: names a file outside its folder")
+        if not isinstance(names, dict) or not all(_FILE_NAME.fullmatch(str(file)) for file in names.values()):
+            raise ValueError(f"{folder / INDEX_FILE}: weight_map: names what is no safetensors file of its folder")
         files = sorted(set(names.values()))
     else:
         files = [WEIGHTS_FILE]

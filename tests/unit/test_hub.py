@@ -193,7 +193,7 @@ HOSTILE = {
     "pickle": (as_pickle, "model.safetensors: not there; weights in any other format are not read"),
     "renamed": (rename_a_tensor, "embedding.weight: the config describes .* the weights hold none"),
     "damaged": (lambda f: (f / "model.safetensors").write_bytes(b"abc"), "model.safetensors: is no safetensors file"),
-    "outside": (name_a_file_outside, "weight_map: names a file outside its folder"),
+    "outside": (name_a_file_outside, "weight_map: names what is no safetensors file of its folder"),
     "no tokenizer": (lambda f: (f / "tokenizer.model").unlink(), "tokenizer.model: not there"),
     "no processor": (lambda f: (f / "processor_config.json").unlink(), "processor_config.json: not there"),
     "net elsewhere": (

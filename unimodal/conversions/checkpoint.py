@@ -6,24 +6,26 @@ the files and read when they are used, so that loading costs little more memory 
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import torch
 from huggingface_hub import save_torch_state_dict
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
-from transformers import AutoConfig, GenerationConfig, PretrainedConfig
+from transformers import AutoConfig, GenerationConfig, PretrainedConfig, PreTrainedModel
 
 from unimodal.config import UnimodalConfig
-from unimodal.conversions.families import conversion_of
+from unimodal.conversions.families import RENAMED, conversion_of
 from unimodal.folder import CONFIG_FILE, read_json, weight_files
 from unimodal.model import UnimodalForConditionalGeneration
+from unimodal.stack import DEEPEST
 
+Model = TypeVar("Model", bound=PreTrainedModel)
 GENERATION_FILE = "generation_config.json"
 ACCOMPANYING = ("*.json", "*.txt", "*.model", "*.spm", "*.jinja")
 """What a tokenizer or a feature extractor is made of."""
@@ -31,7 +33,14 @@ _WEIGHTS = ("model*.safetensors", "*.index.json")
 
 
 def read_checkpoint(folder: Path, *, dtype: torch.dtype | None = None) -> UnimodalForConditionalGeneration:
-    """Our network with the weights of a folder of theirs, in their type or in `dtype`.
+    """Our network with the weights of a folder of theirs, and what it says of generation; as `read_model`."""
+    model = read_model(folder, UnimodalForConditionalGeneration, dtype=dtype)
+    model.generation_config = _generation(folder)
+    return model
+
+
+def read_model(folder: Path, make: Callable[[UnimodalConfig], Model], *, dtype: torch.dtype | None = None) -> Model:
+    """What `make` builds of the spec of a folder of theirs, with its weights, in their type or in `dtype`.
 
     Raises ValueError or FileNotFoundError that names the file or the field which cannot be used.
     """
@@ -41,6 +50,7 @@ def read_checkpoint(folder: Path, *, dtype: torch.dtype | None = None) -> Unimod
     with ExitStack() as stack:
         with _naming(folder / CONFIG_FILE):
             conversion = conversion_of(origin)
+            _check_depths(origin)
             config = _config(origin)
             theirs = _completed(config.to_dict(), origin)
             spec, keys = conversion.config(theirs), conversion.keys(theirs)
@@ -48,18 +58,15 @@ def read_checkpoint(folder: Path, *, dtype: torch.dtype | None = None) -> Unimod
         for path in keys.lacking(tensors):
             leave_out(spec, path)
         with _naming(folder / CONFIG_FILE), torch.device("meta"):
-            model = UnimodalForConditionalGeneration(
-                UnimodalConfig(spec=spec, origin=origin, generation=conversion.generation)
-            )
+            model = make(UnimodalConfig(spec=spec, origin=origin, generation=conversion.generation))
         with _naming(folder):
             states = conversion.to_unimodal(tensors, theirs)
         _assign(model, states, keys.absent, dtype, where=folder)
-    model.generation_config = _generation(folder)
     model.eval()
     return model
 
 
-def write_checkpoint(model: UnimodalForConditionalGeneration, folder: Path) -> None:
+def write_checkpoint(model: PreTrainedModel, folder: Path) -> None:
     """A folder that transformers reads, of a model that came from one of theirs."""
     origin = model.config.origin
     if origin is None:
@@ -70,8 +77,9 @@ def write_checkpoint(model: UnimodalForConditionalGeneration, folder: Path) -> N
     save_torch_state_dict({name: tensor.contiguous() for name, tensor in states.items()}, folder)
     written = {**origin, "dtype": str(model.dtype).removeprefix("torch.")}
     (folder / CONFIG_FILE).write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
-    # Unlike save_pretrained, this does not refuse what old configs hold (a length penalty without beams).
-    model.generation_config.to_json_file(folder / GENERATION_FILE)
+    if model.can_generate():
+        # Unlike save_pretrained, this does not refuse what old configs hold (a length penalty without beams).
+        model.generation_config.to_json_file(folder / GENERATION_FILE)
 
 
 def copy_accompanying(source: Path, destination: Path) -> None:
@@ -111,7 +119,7 @@ def _assign(
     model: nn.Module, states: Mapping[str, Tensor], absent: tuple[str, ...], dtype: torch.dtype | None, *, where: Path
 ) -> None:
     """Gives a model without memory the tensors as they lie; what is absent becomes zeros."""
-    kept = next(iter(states.values())).dtype if dtype is None else dtype
+    kept = next(tensor.dtype for tensor in states.values() if tensor.is_floating_point()) if dtype is None else dtype
     described = model.state_dict()
     zeros = {name: torch.zeros(described[name].shape, dtype=kept) for name in absent}
     for name, tensor in described.items():
@@ -121,7 +129,7 @@ def _assign(
             raise ValueError(
                 f"{where}: {name}: {CONFIG_FILE} describes {_said(tensor)}, the weights hold {_said(found)}"
             )
-    typed = {name: tensor if dtype is None else tensor.to(dtype) for name, tensor in states.items()}
+    typed = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in states.items()}
     model.load_state_dict({**typed, **zeros}, assign=True)
 
 
@@ -130,8 +138,9 @@ def _naming(place: Path) -> Iterator[None]:
     """Errors below begin with the place that they are about."""
     try:
         yield
-    except (ValueError, KeyError, TypeError) as error:
-        reason = f"{error} is missing" if isinstance(error, KeyError) else error
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
+        # A config may hold anything where a number is expected; what becomes of it is the file's mistake.
+        reason = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise ValueError(f"{place}: {reason}") from error
 
 
@@ -151,9 +160,18 @@ def _config(origin: Mapping[str, Any]) -> PretrainedConfig:
     """Their config with the defaults of its family: of transformers, the classes that hold settings are used alone."""
     rest = {name: deepcopy(value) for name, value in origin.items() if name != "model_type"}  # it changes what it gets
     try:
-        return AutoConfig.for_model(origin["model_type"], **rest)
+        return AutoConfig.for_model(RENAMED.get(origin["model_type"], origin["model_type"]), **rest)
     except (StrictDataclassError, AttributeError) as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(" ".join(str(error).split())) from error
+
+
+def _check_depths(given: Mapping[str, Any]) -> None:
+    """Raises ValueError for what would keep us building: tables of names are as long as a config's stacks."""
+    for name, value in given.items():
+        if isinstance(value, Mapping):
+            _check_depths(value)
+        elif "layers" in name and isinstance(value, int) and not 0 <= value <= DEEPEST:
+            raise ValueError(f"{name}: a stack has 0 to {DEEPEST} blocks, not {value}")
 
 
 def _completed(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

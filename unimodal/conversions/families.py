@@ -10,6 +10,7 @@ FAMILIES = {
     "bart": "bart.Bart",
     "bert": "bert.Bert",
     "deit": "vit.VisionTransformer",
+    "hifigan": "hifigan.HifiGan",
     "llama": "llama.Llama",
     "m2m_100": "m2m_100.M2M100",
     "marian": "marian.Marian",
@@ -21,6 +22,7 @@ FAMILIES = {
     "qwen2": "llama.Qwen2",
     "roberta": "bert.Roberta",
     "speecht5": "speecht5.SpeechT5",
+    "speecht5_hifigan": "hifigan.HifiGan",
     "t5": "t5.T5",
     "t5gemma": "t5gemma.T5Gemma",
     "umt5": "t5.T5",
@@ -29,12 +31,14 @@ FAMILIES = {
     "whisper": "whisper.Whisper",
 }
 """Their `model_type` -> the module and class below `unimodal.conversions`."""
+RENAMED = {"hifigan": "speecht5_hifigan"}
+"""A `model_type` of released files -> the name under which transformers has its settings today."""
 
 
 def conversion_of(theirs: Mapping[str, Any]) -> Conversion:
     """The conversion of a family. Raises ValueError that names the families which there are."""
     model_type = theirs.get("model_type")
-    if model_type not in FAMILIES:
+    if not isinstance(model_type, str) or model_type not in FAMILIES:
         raise ValueError(f"model_type: {model_type!r} is none of {', '.join(sorted(FAMILIES))}")
     module, name = FAMILIES[model_type].split(".")
     conversion = getattr(importlib.import_module(f"unimodal.conversions.{module}"), name)()

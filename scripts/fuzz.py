@@ -1,0 +1,210 @@
+"""Fuzzes a reader with atheris: whatever the bytes, it answers or gives one line. `make fuzz MINUTES=10` runs them all.
+
+python scripts/fuzz.py READER --seconds 600
+
+A reader is given seeds that it understands and what atheris makes of them. ValueError and FileNotFoundError of one line
+are answers; anything else (a traceback of another kind, a process that dies, 10 s or 4 GiB) stops the run, and the
+input is kept below runs/fuzz/READER.
+"""
+
+import argparse
+import io
+import json
+import logging
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+FOUND = Path("runs/fuzz")
+SHARED_MEMORY = Path("/dev/shm")
+LIMITS = ("-timeout=10", "-rss_limit_mb=4096", "-max_len=65536")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads a file of a folder; `seeds` are files that it can read."""
+
+    file: str
+    read: Callable[[Path], object]
+    seeds: Callable[[], list[bytes]]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("reader", choices=["all", *READERS])
+    parser.add_argument("--seconds", type=int, default=600, help="for each reader")
+    options = parser.parse_args()
+    return run_all(options.seconds) if options.reader == "all" else fuzz(options.reader, options.seconds)
+
+
+def run_all(seconds: int) -> int:
+    """Each reader in a process of its own, since libFuzzer ends the process it runs in."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    failed = []
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("fuzzing", total=len(READERS))
+        for name in READERS:
+            progress.update(bar, description=name)
+            command = [sys.executable, __file__, name, "--seconds", str(seconds)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            runs = [line for line in done.stderr.splitlines() if line.startswith("Done ")]
+            progress.console.print(f"{name}: {runs[0] if runs and not done.returncode else 'FAILED'}")
+            if done.returncode:
+                failed.append(name)
+                progress.console.print(done.stderr[-4000:], markup=False)
+            progress.advance(bar)
+    return 1 if failed else 0
+
+
+def fuzz(name: str, seconds: int) -> int:
+    import atheris
+
+    warnings.simplefilter("ignore")
+    logging.disable(logging.ERROR)
+    with atheris.instrument_imports(include=["unimodal"]):
+        import unimodal.hub  # noqa: F401  # and what the readers import
+        import unimodal.prenets.pixels
+        import unimodal.prenets.table
+        import unimodal.prenets.waveform  # noqa: F401
+    reader, found = READERS[name], FOUND / name
+    found.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None) as temporary:
+        folder, seeds = Path(temporary) / "folder", Path(temporary) / "seeds"
+        seeds.mkdir()
+        for number, seed in enumerate(reader.seeds()):
+            (seeds / str(number)).write_bytes(seed)
+        if name in MODEL_FILES:
+            write_model(folder)
+        folder.mkdir(exist_ok=True)
+
+        def once(data: bytes) -> None:
+            (folder / reader.file).write_bytes(data)
+            try:
+                reader.read(folder / reader.file)
+            except (ValueError, FileNotFoundError) as error:
+                if "\n" in str(error).strip():
+                    raise AssertionError(f"more than one line: {error}") from error
+
+        limits = [*LIMITS, f"-max_total_time={seconds}", f"-artifact_prefix={found}/"]
+        atheris.Setup([sys.argv[0], *limits, str(seeds)], once)
+        atheris.Fuzz()
+    return 0
+
+
+def load(file: Path) -> object:
+    from unimodal.hub import load
+
+    return load(file.parent)
+
+
+def read_sound(file: Path) -> object:
+    from unimodal.prenets.waveform import Waveform
+
+    return Waveform.read(file, max_seconds=60)
+
+
+def read_picture(file: Path) -> object:
+    from unimodal.prenets.pixels import read_picture
+
+    return read_picture(file)
+
+
+def read_table(file: Path) -> object:
+    from unimodal.prenets.table import Grid
+
+    return Grid.read(file)
+
+
+def write_model(folder: Path) -> None:
+    """A tiny T5 of transformers."""
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    config = T5Config(vocab_size=40, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2, decoder_start_token_id=0)
+    T5ForConditionalGeneration(config).save_pretrained(folder)
+
+
+def model_file(name: str) -> Callable[[], list[bytes]]:
+    def seeds() -> list[bytes]:
+        with tempfile.TemporaryDirectory() as folder:
+            write_model(Path(folder))
+            return [(Path(folder) / name).read_bytes()]
+
+    return seeds
+
+
+def index_seeds() -> list[bytes]:
+    return [json.dumps({"metadata": {}, "weight_map": {"shared.weight": "model-1.safetensors"}}).encode()]
+
+
+def read_index(file: Path) -> object:
+    """The index is read where there is no single file of weights."""
+    from unimodal.hub import load
+
+    weights = file.parent / "model.safetensors"
+    if weights.exists():
+        shutil.move(weights, file.parent / "model-1.safetensors")
+    return load(file.parent)
+
+
+def adapter_seeds() -> list[bytes]:
+    values: dict[str, Any] = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["query"]}
+    return [json.dumps({**values, "base_model_name_or_path": "elsewhere/model"}).encode()]
+
+
+def read_adapter(file: Path) -> object:
+    from unimodal.hub import load
+
+    return load(file.parent, base=file.parent)
+
+
+def sound_seeds() -> list[bytes]:
+    import numpy
+    import soundfile
+
+    tone = 0.3 * numpy.sin(numpy.arange(400) * 0.2)
+    files = []
+    for kind in ("WAV", "FLAC", "OGG"):
+        buffer = io.BytesIO()
+        soundfile.write(buffer, tone, 16_000, format=kind)
+        files.append(buffer.getvalue())
+    return files
+
+
+def picture_seeds() -> list[bytes]:
+    from PIL import Image
+
+    files = []
+    for kind in ("PNG", "JPEG", "GIF", "BMP", "WEBP"):
+        buffer = io.BytesIO()
+        Image.effect_noise((16, 12), 60).save(buffer, format=kind)
+        files.append(buffer.getvalue())
+    return files
+
+
+def table_seeds() -> list[bytes]:
+    return [b"name,price\npear,3\nplum,4\n", b'a,b\n"x, y",2\n']
+
+
+MODEL_FILES = ("config", "generation", "weights", "index", "adapter")
+READERS = {
+    "config": Reader("config.json", load, model_file("config.json")),
+    "generation": Reader("generation_config.json", load, model_file("generation_config.json")),
+    "weights": Reader("model.safetensors", load, model_file("model.safetensors")),
+    "index": Reader("model.safetensors.index.json", read_index, index_seeds),
+    "adapter": Reader("adapter_config.json", read_adapter, adapter_seeds),
+    "sound": Reader("sound.wav", read_sound, sound_seeds),
+    "image": Reader("image.png", read_picture, picture_seeds),
+    "table": Reader("table.csv", read_table, table_seeds),
+}
+
+if __name__ == "__main__":
+    sys.exit(main())
