@@ -29,6 +29,7 @@ from unimodal.processor import UnimodalProcessor
 from unimodal.publishing import model_card, push, read_metrics
 from unimodal.samplers import Hypothesis
 from unimodal.task import Example, Task
+from unimodal.vocoding import VocoderCheckpoint, is_vocoder
 
 ADAPTER_FILE = "adapter_config.json"
 _CONVERTED = "A checkpoint of another project, converted; its licence is that of its origin."
@@ -215,7 +216,7 @@ def load(
     device: torch.device | str | None = None,
     revision: str | None = None,
     local_files_only: bool = False,
-) -> Unimodal | Checkpoint:
+) -> Unimodal | Checkpoint | VocoderCheckpoint:
     """A model by its folder, an adapter's folder or a Hub id, ours or of a family that `unimodal.conversions` reads.
 
     Weights keep the type that their file has, or take `dtype`. An adapter's base is `base`, or the model in whose
@@ -223,15 +224,19 @@ def load(
     `local_files_only` mean what they mean to huggingface_hub.
     """
     folder = find_folder(name, revision=revision, local_files_only=local_files_only)
+    loaded: Unimodal | Checkpoint | VocoderCheckpoint
     if (folder / ADAPTER_FILE).is_file():
         loaded = _adapted(folder, Path(name).parent if base is None else base, dtype)
     elif base is not None:
         raise ValueError(f"{name}: is no adapter (it holds no {ADAPTER_FILE}), so it takes no base")
     elif not (folder / CONFIG_FILE).is_file():
         raise FileNotFoundError(f"{folder}: holds no {CONFIG_FILE} and no {ADAPTER_FILE}, so it is no model")
+    elif is_vocoder(read_json(folder / CONFIG_FILE)):
+        loaded = VocoderCheckpoint.read(folder, dtype=dtype)
     else:
         loaded = _whole(folder, dtype)
-    loaded.model.to(device=device)
+    model: torch.nn.Module = loaded.model
+    model.to(device=device)
     return loaded
 
 

@@ -21,7 +21,12 @@ def found():
         yield from (one for _, one in members if issubclass(one, Vocoder) and not inspect.isabstract(one))
 
 
-@pytest.fixture(params=list(found()))
+def learned(vocoder):
+    """What has weights obeys with those that it was trained to: see tests/unit/prenets/test_hifigan.py."""
+    return issubclass(vocoder, torch.nn.Module)
+
+
+@pytest.fixture(params=[vocoder for vocoder in found() if not learned(vocoder)])
 def vocoder(request):
     return request.param()
 

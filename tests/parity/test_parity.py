@@ -19,6 +19,7 @@ from unimodal.conversions import Conversion
 from unimodal.conversions.checkpoint import leave_out
 from unimodal.conversions.families import conversion_of
 from unimodal.model import UnimodalForConditionalGeneration
+from unimodal.vocoding import UnimodalVocoder
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 writing = pytest.mark.parametrize("case", [case for case in CASES if case.prompts], ids=lambda case: case.name)
@@ -26,12 +27,13 @@ LENGTH = 24
 """Tokens that are generated at most."""
 
 
-def converted(state_dict, config) -> UnimodalForConditionalGeneration:
+def converted(state_dict, config) -> UnimodalForConditionalGeneration | UnimodalVocoder:
     conversion = conversion_of(config)
     spec = conversion.config(config)
     for path in conversion.keys(config).lacking(state_dict):
         leave_out(spec, path)
-    model = UnimodalForConditionalGeneration(UnimodalConfig(spec=spec))
+    make = UnimodalVocoder if "class" in spec else UnimodalForConditionalGeneration
+    model = make(UnimodalConfig(spec=spec))
     missing, unexpected = model.load_state_dict(conversion.to_unimodal(state_dict, config), strict=False)
     assert (sorted(missing), unexpected) == (sorted(conversion.keys(config).absent), [])
     for name in missing:
