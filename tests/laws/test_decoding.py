@@ -32,11 +32,20 @@ from unimodal.generate import Decoding, Prompt, stream_tokens, write_frames, wri
 from unimodal.guides.grammar import GrammarGuide
 from unimodal.samplers import Sampler
 from unimodal.samplers.beam import Beam
+from unimodal.samplers.cuts import Cut, Epsilon, Eta, Share, Typical
 from unimodal.samplers.greedy import Greedy
+from unimodal.samplers.patience import NoPatience, WhileBetter, WhilePossible
 from unimodal.samplers.sampling import Sampling
 
 # Samplers that draw nothing by chance; the others are held to their distributions.
-CERTAIN = [Greedy(), Sampling(top_k=1), *(Beam(width) for width in (1, 2, 3, 4)), Beam(3, length_penalty=0.0)]
+CERTAIN = [
+    Greedy(),
+    Sampling(top_k=1),
+    *(Beam(width) for width in (1, 2, 3, 4)),
+    Beam(3, length_penalty=0.0),
+    Beam(3, patience=NoPatience()),
+    Beam(3, length_penalty=2.0, patience=WhilePossible()),
+]
 every_certain_sampler = pytest.mark.parametrize(
     "sampler", CERTAIN, ids=lambda s: f"{type(s).__name__}{getattr(s, 'width', '')}"
 )
@@ -162,6 +171,61 @@ def test_what_is_cut_is_what_transformers_cuts() -> None:
     expected = TemperatureLogitsWarper(0.7)(None, logits)
     expected = TopPLogitsWarper(0.8)(None, TopKLogitsWarper(9)(None, expected))
     assert torch.equal(sampler.warp(logits), expected)
+
+
+@pytest.mark.parametrize("cut", [Share(0.2), Typical(0.5), Epsilon(0.05), Eta(0.1)], ids=lambda cut: type(cut).__name__)
+def test_a_cut_keeps_a_token_of_every_row_and_looks_at_no_other(cut: Cut) -> None:
+    logits = torch.randn(50, 30) * 3
+    logits[:, 7] = -torch.inf
+    kept = cut.kept(logits)
+    assert kept.any(-1).all() and not kept.all(-1).any() and not kept[:, 7].any()
+    assert torch.equal(cut.kept(logits[[3, 3, 40]]), kept[[3, 3, 40]])
+    assert torch.equal(cut.kept(logits + 5), kept)
+
+
+@pytest.mark.parametrize("cut", [Share, Typical, Epsilon, Eta])
+@pytest.mark.parametrize("value", [0.0, 1.0, -0.5])
+def test_a_cut_at_an_impossible_place_is_refused(cut: type[Cut], value: float) -> None:
+    with pytest.raises(ValueError, match=f"must lie between 0 and 1, not {value}"):
+        cut(value)
+
+
+@every_model
+def test_several_answers_to_a_row_are_drawn_apart(name: str) -> None:
+    tiny, asked = model_and_items(name)
+    found = write_tokens(tiny, Prompt.of(tiny, asked), noisy(Sampling(temperature=2.0, num_answers=4)))
+    assert [len(answers) for answers in found] == [4] * len(asked)
+    assert any(len({answer.tokens for answer in answers}) > 2 for answers in found)
+    for item, answers in zip(asked, found, strict=True):
+        true = scores(tiny, [item] * 4, [list(answer.tokens) for answer in answers])
+        assert [answer.score for answer in answers] == pytest.approx(true)
+
+
+@every_model
+def test_more_patience_finds_no_worse_answers(name: str) -> None:
+    tiny, asked = model_and_items(name)
+    none, some, all_there_is = (
+        [
+            [answer.score for answer in answers]
+            for answers in write_tokens(
+                tiny, Prompt.of(tiny, asked), noisy(Beam(3, length_penalty=1.0, patience=patience))
+            )
+        ]
+        for patience in (NoPatience(), WhileBetter(), WhilePossible())
+    )
+    for first, second, third in zip(none, some, all_there_is, strict=True):
+        pairs = [*zip(first, second, strict=True), *zip(second, third, strict=True)]
+        assert all(less <= more + 1e-9 for less, more in pairs)
+
+
+@every_certain_sampler
+def test_any_of_several_tokens_ends_an_answer(sampler: Sampler) -> None:
+    tiny, asked = model_and_items("t5")
+    ends = {END, 4, 5}
+    found = write_tokens(tiny, Prompt.of(tiny, asked), noisy(sampler), ends=ends)
+    tokens = [hypothesis.tokens for hypotheses in found for hypothesis in hypotheses]
+    assert {answer[-1] for answer in tokens} & {4, 5}
+    assert all((answer[-1] in ends or len(answer) == 9) and not ends & {*answer[:-1]} for answer in tokens)
 
 
 def test_a_seed_draws_the_same_again() -> None:
