@@ -122,8 +122,9 @@ def _assign(
     kept = next(tensor.dtype for tensor in states.values() if tensor.is_floating_point()) if dtype is None else dtype
     described = model.state_dict()
     zeros = {name: torch.zeros(described[name].shape, dtype=kept) for name in absent}
+    given = {**states, **zeros}
     for name, tensor in described.items():
-        found = {**states, **zeros}.get(name)
+        found = given.get(name)
         assert found is not None, f"the conversion's table lacks {name}"
         if found.shape != tensor.shape:
             raise ValueError(
