@@ -344,17 +344,20 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         speaker_embeddings: Float[Tensor, "r v"] | None = None,
         attention_mask: Shaped[Tensor, "b s"] | None = None,
         *,
+        threshold: float = 0.5,
+        minlenratio: float = 0.0,
+        maxlenratio: float = 20.0,
         vocoder: Vocoder | None = None,
         return_output_lengths: bool = False,
-        **limits: float,
     ) -> Tensor | tuple[Tensor, list[int]]:
         """As in transformers: log-mel frames [t, f] of one row, [b, t, f] of several, or what a vocoder makes of them.
 
-        `inputs` are token ids or samples. `limits` are `threshold`, `minlenratio` and `maxlenratio`.
+        `inputs` are token ids or samples at 16 kHz. Speech ends at the first step whose frames are the last with a
+        probability of `threshold`, within `minlenratio` to `maxlenratio` frames for each entry of the encoder.
         """
         named = {source_input(self): inputs, "attention_mask": attention_mask}
-        frames = speak(self, named, speaker_embeddings, SpeechLimits(**limits))
-        return render(frames, vocoder, lengths=return_output_lengths)
+        limits = SpeechLimits(threshold=threshold, minlenratio=minlenratio, maxlenratio=maxlenratio)
+        return render(speak(self, named, speaker_embeddings, limits), vocoder, lengths=return_output_lengths)
 
     def get_input_embeddings(self) -> nn.Module:
         return self.embedding

@@ -100,6 +100,7 @@ class SpeechT5(Conversion):
             absent=() if "text" in (reads, writes) else ("embedding.weight",),
             reshaped={name: nets.NUMBER for name in ours if name.endswith(".alpha")},
             spellings=nets.SPELLINGS,
+            ignored=nets.TABLES,
         )
 
 

@@ -13,6 +13,13 @@ SPELLINGS = {
     f"{_NEIGHBOURS}.weight_v": f"{_NEIGHBOURS}.parametrizations.weight.original1",
 }
 """The names before torch's parametrisations -> today's."""
+TABLES = (
+    f"{_WAVE}.pos_sinusoidal_embed.weights",
+    f"{_WAVE}.encode_positions.pe",
+    f"{_MEL}.embed_positions.weights",
+    f"{_MEL}.encode_positions.pe",
+)
+"""Sinusoids that older files hold."""
 
 
 def affine(named: Mapping[str, str]) -> dict[str, str]:
