@@ -1,7 +1,7 @@
 """The tasks by name: the files of `configs/tasks/`, each built by import path; to list them is light."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from unimodal.vocabulary import Vocabulary
 
 TASKS = Path(__file__).parent / "configs" / "tasks"
+CHECKPOINTS = Path(__file__).parent / "configs" / "checkpoints"
 
 
 def task_names() -> list[str]:
@@ -17,9 +18,23 @@ def task_names() -> list[str]:
     return sorted(path.stem for path in TASKS.glob("*.yaml"))
 
 
-def check_task(name: str) -> str:
-    """The name of a task; ValueError with a suggestion where there is none of that name."""
-    known = task_names()
+def checkpoint_task_names() -> list[str]:
+    """The names of all tasks that checkpoints of other projects do, sorted."""
+    families = (path.stem for path in CHECKPOINTS.glob("*.yaml"))
+    return sorted({name for family in families for name in checkpoint_task_specs(family)})
+
+
+def checkpoint_task_specs(family: str) -> dict[str, dict[str, Any]]:
+    """What `configs/checkpoints/FAMILY.yaml` says that a family does, by name; FAMILY is a `model_type`."""
+    from unimodal.spec import load_spec
+
+    file = CHECKPOINTS / f"{family}.yaml"
+    return load_spec(file) if file in CHECKPOINTS.glob("*.yaml") else {}
+
+
+def check_task(name: str, known: Sequence[str] | None = None) -> str:
+    """The name of a task; ValueError with a suggestion where there is none of that name among the `known`."""
+    known = task_names() if known is None else known
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(known)}"

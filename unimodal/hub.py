@@ -5,7 +5,6 @@ Nothing that a folder names is followed: no code, no path, no address; weights a
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, final
@@ -17,6 +16,7 @@ from unimodal.auto import MODEL_TYPE
 from unimodal.batching import Item
 from unimodal.build import build
 from unimodal.catalogue import build_task
+from unimodal.checkpoint_tasks import CheckpointWork, build_checkpoint_task, spelled
 from unimodal.codecs import Codec
 from unimodal.conversions.checkpoint import copy_accompanying, read_checkpoint, write_checkpoint
 from unimodal.conversions.pictures import read_pictures
@@ -29,30 +29,16 @@ from unimodal.processor import UnimodalProcessor
 from unimodal.publishing import model_card, push, read_metrics
 from unimodal.samplers import Hypothesis
 from unimodal.task import Example, Task
+from unimodal.tokenizer_files import read_tokenizer
 from unimodal.vocoding import VocoderCheckpoint, is_vocoder
+from unimodal.work import Choice, Loaded, Result, Work
 
 ADAPTER_FILE = "adapter_config.json"
 _CONVERTED = "A checkpoint of another project, converted; its licence is that of its origin."
 
 
-@dataclass(frozen=True)
-class Result:
-    """One answer. `value` is the task's own type; `score` the mean log-probability of its tokens, None for frames."""
-
-    task: str
-    value: object
-    score: float | None
-    tokens: tuple[int, ...]
-    seconds: float
-
-    @property
-    def text(self) -> str:
-        """The answer as people read it."""
-        return str(self.value)
-
-
 @final
-class Unimodal:
+class Unimodal(Loaded):
     """A model with its processor: what `unimodal.load` gives."""
 
     def __init__(self, model: UnimodalForConditionalGeneration, processor: UnimodalProcessor) -> None:
@@ -69,8 +55,7 @@ class Unimodal:
         decoding: str | Mapping[str, Any] | Decoding | None = None,
     ) -> list[Result]:
         """The answers to some examples of one task, decoded as one batch under the task's grammar."""
-        items = [self.processor.prompt(task, example) for example in examples]
-        return self.answer_items(task, items, decoding=decoding)
+        return self.answer_items(task, self.items(task, examples), decoding=decoding)
 
     def answer_items(
         self,
@@ -116,20 +101,24 @@ class Unimodal:
             raise ValueError(f"the model was not taught the task {name}; it knows {', '.join(taught)}")
         return task
 
-    def run(
+    def prepare(
         self,
         task: str,
-        *inputs: str | Path,
+        paths: Sequence[Path],
+        *,
         prompt: str | None = None,
-        decoding: str | Mapping[str, Any] | Decoding | None = None,
-    ) -> list[Result]:
-        """The answers to one's own files, one each; `prompt` is the text asked beside them, or instead of them.
-
-        `model.run("asr", "clip.wav")`, `model.run("table_qa", "prices.csv", prompt="what is the largest price?")`.
-        Raises one-line ValueError or FileNotFoundError for what cannot be used.
-        """
+        options: Mapping[str, Any] | None = None,
+    ) -> Work:
+        """As in the contract. A task that the model was taught takes no options."""
         asked = self.task(task)
-        return self.answer(asked, asked.read([Path(path) for path in inputs], prompt), decoding=decoding)
+        for option in [name for name, value in (options or {}).items() if value is not None]:
+            raise ValueError(f"{spelled(option)}: is no option of {task}, which the model was taught as it is")
+        examples = asked.read(paths, prompt)
+        return TaughtWork(self, asked, [example.key for example in examples], self.items(asked, examples))
+
+    def items(self, task: Task, examples: Sequence[Example]) -> list[Item]:
+        """The prompts of some examples, as the processor reads them."""
+        return [self.processor.prompt(task, example) for example in examples]
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Writes a folder that `load` reads."""
@@ -153,7 +142,28 @@ def _result(task: str, codec: Codec[Any], found: Hypothesis, seconds: float) -> 
 
 
 @final
-class Checkpoint:
+class TaughtWork(Work):
+    """Examples of a task that the model was taught; each is one part."""
+
+    def __init__(self, model: Unimodal, task: Task, names: Sequence[str], items: Sequence[Item]) -> None:
+        self._model, self._task, self._items = model, task, items
+        self.names, self.size = names, len(items)
+        self.is_sound = task.codec is None
+
+    def answer(self, parts: range, decoding: Choice) -> list[Result]:
+        return self._model.answer_items(self._task, [self._items[part] for part in parts], decoding=decoding)
+
+    def join(self, answers: Sequence[Result]) -> list[Result]:
+        return list(answers)
+
+    def stream(self, part: int, decoding: Choice) -> Iterator[Result] | None:
+        if self.is_sound or not decoding_of(decoding).sampler.streams:
+            return None
+        return self._model.stream(self._task, self._items[part], decoding=decoding)
+
+
+@final
+class Checkpoint(Loaded):
     """A model of another project in our network, with what came beside its weights."""
 
     def __init__(self, model: UnimodalForConditionalGeneration, folder: Path) -> None:
@@ -164,10 +174,32 @@ class Checkpoint:
 
     @cached_property
     def tokenizer(self) -> Any:
-        """The tokenizer of the checkpoint's folder; OSError or ValueError where there is none."""
-        from transformers import AutoTokenizer
+        """The tokenizer of the checkpoint's folder. Raises FileNotFoundError where there is none, or ValueError."""
+        return read_tokenizer(self._folder)
 
-        return AutoTokenizer.from_pretrained(self._folder, trust_remote_code=False, local_files_only=True)
+    @property
+    def folder(self) -> Path:
+        """Where it was read from."""
+        return self._folder
+
+    @property
+    def origin(self) -> Mapping[str, Any]:
+        """The `config.json` that its own project wrote."""
+        origin: Mapping[str, Any] | None = self.model.config.origin
+        assert origin is not None, "a checkpoint comes from another project"
+        return origin
+
+    def prepare(
+        self,
+        task: str,
+        paths: Sequence[Path],
+        *,
+        prompt: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Work:
+        """As in the contract, for the tasks that `unimodal tasks --model FOLDER` lists."""
+        asked = build_checkpoint_task(task, self, options or {})
+        return CheckpointWork(task, asked, asked.read(paths, prompt))
 
     def pixel_values(self, pictures: Sequence[object]) -> Tensor:
         """Pictures (paths, Pillow images, tensors from 0 to 1) as the checkpoint's own files say that it reads them.
@@ -247,6 +279,14 @@ def _whole(folder: Path, dtype: torch.dtype | None) -> Unimodal | Checkpoint:
     if model.config.origin is not None:
         return Checkpoint(model, folder)
     return Unimodal(model, UnimodalProcessor.from_pretrained(folder))
+
+
+def load_asked(name: str | Path, *, base: str | Path | None = None) -> Unimodal | Checkpoint:
+    """As `load`, of a model that can be asked; ValueError for a part of one."""
+    loaded = load(name, base=base)
+    if not isinstance(loaded, Unimodal | Checkpoint):
+        raise ValueError(f"{name}: is a vocoder, which makes sound of what another model says")
+    return loaded
 
 
 def load_own(name: str | Path, *, base: str | Path | None = None) -> Unimodal:

@@ -5,23 +5,21 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unimodal.catalogue import check_task
+from unimodal.catalogue import check_task, checkpoint_task_names, task_names
 from unimodal.commands import Parser
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from unimodal.batching import Item
     from unimodal.generate import Decoding
-    from unimodal.hub import Result, Unimodal
-    from unimodal.task import Task
+    from unimodal.work import Result, Work
 
-BATCH = 8
-"""Files that are decoded side by side."""
+OPTIONS = ("source", "target", "timestamps", "speaker", "vocoder")
+"""Of single tasks; each takes its own and refuses the others."""
 PROGRESS_AFTER = 2.0
 """Seconds after which a progress bar is shown."""
 
@@ -29,34 +27,32 @@ PROGRESS_AFTER = 2.0
 def main(arguments: list[str]) -> int:
     """Answers one question a file."""
     options = _parser().parse_intermixed_args(arguments)  # files may come behind options
-    check_task(options.task)
+    check_task(options.task, sorted({*task_names(), *checkpoint_task_names()}))
 
     from rich.console import Console
     from transformers.utils import logging
 
     from unimodal.generate import decoding_of
-    from unimodal.hub import load_own
+    from unimodal.hub import load_asked
+    from unimodal.work import perform
 
     logging.disable_progress_bar()  # loading takes no two seconds
-    decoding = decoding_of(options.decoding)
-    model = load_own(_model(options.model), base=options.base)
-    task = model.task(options.task)
-    examples = task.read(options.inputs, options.prompt)
-    if not examples:
+    decoding = None if options.decoding is None else decoding_of(options.decoding)
+    model = load_asked(_model(options.model), base=options.base)
+    chosen = {name: getattr(options, name) for name in OPTIONS}
+    work = model.prepare(options.task, options.inputs, prompt=options.prompt, options=chosen)
+    if not work.size:
         raise ValueError("there is nothing to read: give a file")
-    names = [example.key for example in examples]
-    outs = _outs(options.out, task, names)
-    items = [model.processor.prompt(task, example) for example in examples]
-    is_plain = task.codec is not None and options.out is None and not options.json
-    if is_plain and decoding.sampler.streams and sys.stdout.isatty():
-        _stream(model, task, names, items, decoding)
+    outs = _outs(options.out, work)
+    if options.out is None and not options.json and sys.stdout.isatty() and _stream(work, decoding):
         return 0
-    results = _answers(model, task, items, decoding, Console(stderr=True))
-    if task.codec is None:
+    console = Console(stderr=True)
+    results = perform(work, decoding, batches=lambda batches: _late_progress(batches, console))
+    if work.is_sound:
         for result, out in zip(results, outs, strict=True):
             _write_sound(result.value, out)
         results = [replace(result, value=out) for result, out in zip(results, outs, strict=True)]
-    _show(options, task, names, results)
+    _show(options, work, results)
     return 0
 
 
@@ -67,6 +63,15 @@ def _parser() -> Parser:
     parser.add_argument("--model", metavar="FOLDER|HUB_ID", help="a model's or an adapter's folder; default: runs/demo")
     parser.add_argument("--base", metavar="FOLDER", help="an adapter's base model; default: the folder above it")
     parser.add_argument("--prompt", metavar="TEXT", help="a question about the files, or text instead of files")
+    parser.add_argument("--from", metavar="LANGUAGE", dest="source", help="of the input: de, German")
+    parser.add_argument("--to", metavar="LANGUAGE", dest="target", help="of a translation")
+    parser.add_argument("--timestamps", action="store_true", default=None, help="when each sentence was said")
+    parser.add_argument(
+        "--speaker", metavar="FILE.npy", type=Path, help="the voice: the numbers that a model takes for it"
+    )
+    parser.add_argument(
+        "--vocoder", metavar="FOLDER|HUB_ID", help="a HiFi-GAN that makes the sound; default: Griffin-Lim"
+    )
     parser.add_argument("--decoding", metavar="NAME", help="a name in configs/decoding: greedy, beam, sample")
     parser.add_argument("--out", metavar="FILE", type=Path, help="write the answer here; speech: default INPUT.wav")
     parser.add_argument("--json", action="store_true", help="one JSON object a file")
@@ -79,43 +84,35 @@ def _model(name: str | None) -> str:
     return name or "runs/demo"
 
 
-def _outs(out: Path | None, task: "Task", names: Sequence[str]) -> list[Path]:
+def _outs(out: Path | None, work: "Work") -> list[Path]:
     """Where sound is written, one file an answer; checked before the work begins, as is the file of other answers."""
     if out is not None and out.is_dir():
         raise ValueError(f"{out}: is a folder")
     if out is not None and not out.parent.is_dir():
         raise FileNotFoundError(f"{out.parent}: no such folder")
-    if task.codec is not None:
+    if not work.is_sound:
         return []
-    if out is not None and len(names) > 1:
-        raise ValueError(f"--out: one file cannot hold {len(names)} sounds; without it each lies beside its input")
-    return [out or Path(f"{name}.wav") for name in names]
+    if out is not None and len(work.names) > 1:
+        raise ValueError(f"--out: one file cannot hold {len(work.names)} sounds; without it each lies beside its input")
+    return [out or Path(f"{name}.wav") for name in work.names]
 
 
-def _answers(
-    model: "Unimodal", task: "Task", items: Sequence["Item"], decoding: "Decoding", console: "Console"
-) -> list["Result"]:
-    """The answers in the order of the items, decoded in batches."""
-    results: list[Result] = []
-    for first in _late_progress(range(0, len(items), BATCH), console):
-        results += model.answer_items(task, items[first : first + BATCH], decoding=decoding)
-    return results
-
-
-def _stream(
-    model: "Unimodal", task: "Task", names: Sequence[str], items: Sequence["Item"], decoding: "Decoding"
-) -> None:
-    """Shows the answers on a terminal while they are written."""
+def _stream(work: "Work", decoding: "Decoding | None") -> bool:
+    """Shows the answers on a terminal while they are written; whether they can be."""
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
 
     console = Console()
-    for name, item in zip(names, items, strict=True):
-        before = f"{name}: " if len(names) > 1 else ""
+    for part, name in enumerate(work.names):
+        growing = work.stream(part, decoding)
+        if growing is None:
+            return False
+        before = f"{name}: " if len(work.names) > 1 else ""
         with Live(Text(before), console=console, refresh_per_second=20) as live:
-            for result in model.stream(task, item, decoding=decoding):
+            for result in growing:
                 live.update(Text(before + result.text))
+    return True
 
 
 def _late_progress(batches: range, console: "Console") -> Iterator[int]:
@@ -146,16 +143,19 @@ def _write_sound(samples: Any, out: Path) -> None:
     soundfile.write(out, samples.numpy(), RATE, subtype="PCM_16")
 
 
-def _show(options: Namespace, task: "Task", names: Sequence[str], results: Sequence["Result"]) -> None:
-    """Prints the answers, or writes them to --out where they are no sound."""
-    rows = zip(names, results, strict=True)
+def _show(options: Namespace, work: "Work", results: Sequence["Result"]) -> None:
+    """Prints the answers, or writes them to --out where they are no sound; notes go beside them."""
+    rows = list(zip(work.names, results, strict=True))
+    for name, result in rows:
+        for note in result.notes:
+            print(f"unimodal: {name}: {note}", file=sys.stderr)
     if options.json:
-        lines = [json.dumps(_row(name, result), ensure_ascii=False, default=str) for name, result in rows]
+        lines = [json.dumps(_row(name, result), ensure_ascii=False, default=_plain) for name, result in rows]
     elif len(results) == 1:
         lines = [results[0].text]
     else:
         lines = [f"{name}: {result.text}" for name, result in rows]
-    if options.out is not None and task.codec is not None:
+    if options.out is not None and not work.is_sound:
         options.out.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     else:
         print("\n".join(lines))
@@ -164,10 +164,16 @@ def _show(options: Namespace, task: "Task", names: Sequence[str], results: Seque
 def _row(name: str, result: "Result") -> dict[str, object]:
     answer = "text" if isinstance(result.value, str) else "value"
     score = None if result.score is None else round(result.score, 4)
-    return {
+    row = {
         "input": name,
         "task": result.task,
         answer: result.value,
         "score": score,
         "seconds": round(result.seconds, 3),
     }
+    return {**row, "notes": result.notes} if result.notes else row
+
+
+def _plain(value: object) -> object:
+    """A task's own type as JSON has it."""
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
