@@ -78,7 +78,8 @@ class Windows(Generator):
 
     The next window begins where the last whole segment of this one ended. Differs from transformers where a batch
     decides there: a row without earlier text reads nothing before its beginning, whatever stands before those of the
-    other rows; and `max_length` does not grow from window to window.
+    other rows, and what lies behind its end is not heard where its language is detected. `max_length` does not grow
+    from window to window.
     """
 
     def generate(self, model: "UnimodalForConditionalGeneration", asked: Asked) -> Any:

@@ -13,7 +13,6 @@ ENTRIES = 24
 """Of a window, 20 ms each."""
 END, START, ENGLISH, GERMAN, FRENCH, TRANSLATE, TRANSCRIBE = 60, 61, 62, 63, 64, 65, 66
 START_OF_PREVIOUS, NO_SPEECH, NO_TIMESTAMPS = 68, 69, 70
-VOCABULARY = NO_TIMESTAMPS + 1 + ENTRIES + 1
 LONGEST = 64
 SPECIAL = [START, ENGLISH, GERMAN, FRENCH, TRANSLATE, TRANSCRIBE, 67, START_OF_PREVIOUS, NO_SPEECH]
 
@@ -25,10 +24,12 @@ MULTILINGUAL = {
 TIMESTAMPED = {"no_timestamps_token_id": NO_TIMESTAMPS, "max_initial_timestamp_index": 5}
 
 
-def whisper(*, num_bands: int, tied: bool = True, **generation: Any) -> Callable[[], tuple[PreTrainedModel, Any]]:
+def whisper(
+    *, num_bands: int, tied: bool = True, entries: int = ENTRIES, **generation: Any
+) -> Callable[[], tuple[PreTrainedModel, dict[str, Any]]]:
     def make() -> tuple[PreTrainedModel, dict[str, Any]]:
         config = WhisperConfig(
-            vocab_size=VOCABULARY,
+            vocab_size=NO_TIMESTAMPS + 1 + entries + 1,
             num_mel_bins=num_bands,
             d_model=16,
             encoder_layers=2,
@@ -37,7 +38,7 @@ def whisper(*, num_bands: int, tied: bool = True, **generation: Any) -> Callable
             decoder_layers=3,
             decoder_attention_heads=2,
             decoder_ffn_dim=20,
-            max_source_positions=ENTRIES,
+            max_source_positions=entries,
             max_target_positions=LONGEST,
             pad_token_id=END,
             bos_token_id=END,
@@ -74,7 +75,7 @@ def taught(num_bands: int) -> Callable[[], Inputs]:
         target = mask([5, 23, 1])
         return {
             **features(num_bands),
-            "decoder_input_ids": torch.randint(VOCABULARY, target.shape),
+            "decoder_input_ids": torch.randint(NO_TIMESTAMPS, target.shape),
             "decoder_attention_mask": target,
         }
 
