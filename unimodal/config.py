@@ -23,6 +23,10 @@ class UnimodalConfig(PreTrainedConfig):
     generation: Any = "unimodal.generators.whole.Whole"
     """The Generator of answers, by import path."""
     processors: dict[str, Any] | None = None
+    quantization: Any = "unimodal.quantizations.none.NoQuantization"
+    """The Quantization of the weights, by import path."""
+    rescaling: dict[str, int] | None = None
+    """Our tensors whose values were multiplied by powers of two (`unimodal.rescaling`) -> the exponents."""
     origin: dict[str, Any] | None = None
     """The `config.json` of the checkpoint that was converted: what the way back needs."""
 

@@ -8,13 +8,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from unimodal.activations import Activation
+from unimodal.norms import Norm
+
+Score = Callable[[Tensor, Tensor | None], Tensor]
+"""Hidden states [*batch, d], a bias [v] or None -> scores [*batch, v]: the model's token table, read backwards."""
+
 
 class Head(nn.Module, ABC):
     """Constructed with the width `dim` and the size of the token space `tokens`."""
 
     @abstractmethod
-    def forward(self, hidden: Float[Tensor, "*batch d"], embedding: Float[Tensor, "v d"]) -> Float[Tensor, "*batch v"]:
-        """Logits; `embedding` is the model's token table."""
+    def forward(self, hidden: Float[Tensor, "*batch d"], score: Score) -> Float[Tensor, "*batch v"]:
+        """Logits; `score` is lent by the model's token table."""
 
 
 @final
@@ -26,8 +32,8 @@ class TiedHead(Head):
         self.scale = scale
         self.bias = nn.Parameter(torch.zeros(tokens)) if bias else None
 
-    def forward(self, hidden: Float[Tensor, "*batch d"], embedding: Float[Tensor, "v d"]) -> Float[Tensor, "*batch v"]:
-        return nn.functional.linear(hidden if self.scale == 1 else hidden * self.scale, embedding, self.bias)
+    def forward(self, hidden: Float[Tensor, "*batch d"], score: Score) -> Float[Tensor, "*batch v"]:
+        return score(hidden if self.scale == 1 else hidden * self.scale, self.bias)
 
 
 @final
@@ -37,7 +43,7 @@ class NoHead(Head):
     def __init__(self, dim: int, tokens: int) -> None:
         super().__init__()
 
-    def forward(self, hidden: Float[Tensor, "*batch p"], embedding: Float[Tensor, "v d"]) -> Float[Tensor, "*batch 0"]:
+    def forward(self, hidden: Float[Tensor, "*batch p"], score: Score) -> Float[Tensor, "*batch 0"]:
         return hidden[..., :0]
 
 
@@ -49,7 +55,7 @@ class LabelHead(Head):
         super().__init__()
         self.project = nn.Linear(dim, labels)
 
-    def forward(self, hidden: Float[Tensor, "*batch p"], embedding: Float[Tensor, "v d"]) -> Float[Tensor, "*batch c"]:
+    def forward(self, hidden: Float[Tensor, "*batch p"], score: Score) -> Float[Tensor, "*batch c"]:
         logits: Tensor = self.project(hidden)
         return logits
 
@@ -62,8 +68,32 @@ class OwnHead(Head):
         super().__init__()
         self.project = nn.Linear(dim, tokens, bias=bias)
 
-    def forward(self, hidden: Float[Tensor, "*batch d"], embedding: Float[Tensor, "v d"]) -> Float[Tensor, "*batch v"]:
+    def forward(self, hidden: Float[Tensor, "*batch d"], score: Score) -> Float[Tensor, "*batch v"]:
         logits: Tensor = self.project(hidden)
+        return logits
+
+
+@final
+class Transformed(Head):
+    """Another head behind a linear map, an activation and a norm (BERT's masked language model)."""
+
+    def __init__(
+        self,
+        dim: int,
+        tokens: int,
+        *,
+        head: Callable[[int, int], Head],
+        activation: Activation,
+        norm: Callable[[int], Norm],
+    ) -> None:
+        super().__init__()
+        self.transform = nn.Linear(dim, dim)
+        self.activation = activation
+        self.norm = norm(dim)
+        self.head = head(dim, tokens)
+
+    def forward(self, hidden: Float[Tensor, "*batch d"], score: Score) -> Float[Tensor, "*batch v"]:
+        logits: Tensor = self.head(self.norm(self.activation(self.transform(hidden))), score)
         return logits
 
 
@@ -78,5 +108,5 @@ class Capped(Head):
         self.head = head(dim, tokens)
         self.cap = cap
 
-    def forward(self, hidden: Float[Tensor, "*batch d"], embedding: Float[Tensor, "v d"]) -> Float[Tensor, "*batch v"]:
-        return torch.tanh(self.head(hidden, embedding) / self.cap) * self.cap
+    def forward(self, hidden: Float[Tensor, "*batch d"], score: Score) -> Float[Tensor, "*batch v"]:
+        return torch.tanh(self.head(hidden, score) / self.cap) * self.cap

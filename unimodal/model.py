@@ -25,8 +25,10 @@ from unimodal.hidden import Hidden, Memory
 from unimodal.interface import ModelOutput, Side
 from unimodal.losses import token_losses
 from unimodal.modality import KeywordPostnet, KeywordPrenet, Postnet, Prenet
+from unimodal.quantizations import Quantization
 from unimodal.speaking import SpeechLimits, Vocoder, render, source_input, speak
 from unimodal.spec import load_spec
+from unimodal.tables import TokenTable
 
 SMALLEST = Path(__file__).parent / "configs" / "models" / "smallest.yaml"
 
@@ -70,11 +72,12 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         self.generator = build(config.generation, Generator, where="config.generation")
         self.kinds = {net: kind for kind, net in enumerate(sorted(parts.prenets))}
         self.embedding_scale = parts.embedding_scale
-        self.embedding = nn.Embedding(len(parts.vocabulary), parts.dim)
+        self.embedding = TokenTable(len(parts.vocabulary), parts.dim)
         self.backbone = parts.backbone(parts.dim)
         self.prenets = nn.ModuleDict({net: make(parts.dim) for net, make in sorted(parts.prenets.items())})
         self.head = parts.head(parts.dim, len(parts.vocabulary))
         self.postnets = nn.ModuleDict({net: postnet(parts.dim) for net, postnet in sorted(parts.postnets.items())})
+        build(config.quantization, Quantization, where="config.quantization").apply(self)
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -97,7 +100,7 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         name = pretrained_model_name_or_path
         if name is not None and Path(name).is_dir():
             folder = Path(name) / options.get("subfolder", "")
-            check_folder(folder, lambda spec: cls(UnimodalConfig(spec=spec)))
+            check_folder(folder, lambda config: cls(UnimodalConfig(**config)))
         return super().from_pretrained(name, *arguments, **{**options, "use_safetensors": True})
 
     def prenet(self, net: str) -> Prenet:
@@ -116,7 +119,7 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
     def embed(self, sequences: Sequences) -> Float[Tensor, "b t d"]:
         """Every piece through its pre-net, put where its layout says; zeros on padding."""
         valid = sequences.layout.valid
-        x = self.embedding.weight.new_zeros(*valid.shape, self.embedding.embedding_dim)
+        x = torch.zeros(*valid.shape, self.embedding.embedding_dim, dtype=self.dtype, device=self.device)
         for net, pieces in sequences.pieces.items():
             embedded = self.prenet(net).embed(pieces.arrays, pieces.lengths, self.embed_tokens)
             rows, entries, inside = pieces.places(embedded.shape[1])
@@ -135,7 +138,7 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
     def logits(self, hidden: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch v"]:
         """Scores over the token space."""
-        scores: Tensor = self.head(hidden, self.embedding.weight)
+        scores: Tensor = self.head(hidden, self.embedding.score)
         return scores
 
     def run_batch(self, batch: Batch, *, keep_weights: Collection[str] = ()) -> Output:
@@ -149,10 +152,10 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
     def forward(
         self,
         input_ids: Int[Tensor, "b s"] | None = None,
-        attention_mask: Int[Tensor, "b s"] | None = None,
+        attention_mask: Shaped[Tensor, "b s"] | None = None,
         inputs_embeds: Float[Tensor, "b s d"] | None = None,
         decoder_input_ids: Int[Tensor, "b t"] | None = None,
-        decoder_attention_mask: Int[Tensor, "b t"] | None = None,
+        decoder_attention_mask: Shaped[Tensor, "b t"] | None = None,
         decoder_inputs_embeds: Float[Tensor, "b t d"] | None = None,
         labels: Int[Tensor, "b *t"] | Float[Tensor, "b t f"] | None = None,
         output_attentions: bool | None = None,
@@ -309,7 +312,7 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
     def generate(  # type: ignore[override]  # transformers' keywords that have a meaning here
         self,
         input_ids: Shaped[Tensor, "b *s"] | None = None,
-        attention_mask: Int[Tensor, "b s"] | None = None,
+        attention_mask: Shaped[Tensor, "b s"] | None = None,
         *,
         decoder_input_ids: Int[Tensor, "b t"] | None = None,
         generation_config: GenerationConfig | None = None,
@@ -363,4 +366,4 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         return self.embedding
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        self.embedding = cast(nn.Embedding, value)
+        self.embedding = cast(TokenTable, value)

@@ -36,4 +36,4 @@ class Quantization(ABC):
                 for name, child in owner.named_children():
                     if isinstance(child, nn.Linear):
                         setattr(owner, name, self.linear(child))
-        model.embedding = self.table(cast(TokenTable, model.embedding))
+        model.embedding = cast(TokenTable, self.table(model.embedding))

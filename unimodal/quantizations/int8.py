@@ -1,7 +1,9 @@
 """Weights in eight bits a channel, activations in eight bits a token, multiplied by the processor's integer units.
 
-As in LLM.int8 without its outliers (Dettmers et al. 2022, 2208.07339; "vector-wise"): w ~ scale[out] * int8 and, token by
-token, x ~ scale[token] * int8, both symmetric, so that a product of two maps needs one multiplication by two scales.
+Vector-wise as in Dettmers et al. (2022, 2208.07339): w = scale[channel] * int8 and x = scale[token] * int8, both
+symmetric, so that scales leave the sums. Where they keep outliers in float16, here every token is two rows of integers,
+the second of which holds what rounding took from the first, 254 times as fine: that costs the kernel next to nothing
+(reading the weights is what takes time), and without it most of the error is the activations'.
 
 n tokens, d width, v vocabulary
 """
@@ -22,6 +24,7 @@ LARGEST = 127
 """Of the weights' integers."""
 ENGINES = ("x86", "fbgemm")
 """torch's names of the engine whose packed weights are used here."""
+_ZERO = torch.zeros(())
 _LINEAR = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32.default
 """Input, the step that it is rounded to, the integer of zero, packed weights -> float32; all but the sums is fused."""
 
@@ -30,17 +33,18 @@ _LINEAR = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32.defa
 class Int8(Quantization):
     """For an x86 processor; ValueError elsewhere.
 
-    Linear maps use FBGEMM's packed weights, of what torch offers the quickest at 1 and at 8 tokens. The token table stays
-    unpacked, for its rows are read, too, and the tied head multiplies by it as it lies: a second copy would cost more
-    bytes than packing saves time. `scripts/bench_int8.py` has the measurements.
+    Linear maps use FBGEMM's packed weights, of what torch offers the quickest at 1 and at 8 tokens. The token table
+    stays unpacked, for its rows are read, too, and the tied head multiplies by it as it lies: a second, packed copy
+    would take more bytes than int8 is meant to leave. `scripts/bench_int8.py` has the measurements.
     """
 
     def __init__(self) -> None:
         if torch.backends.quantized.engine not in ENGINES:
             raise ValueError(f"int8: needs an x86 processor; torch's engine here is {torch.backends.quantized.engine}")
+        self._planes = _Planes()
 
     def linear(self, linear: nn.Linear) -> nn.Module:
-        return Int8Linear(linear)
+        return Int8Linear(linear, planes=self._planes)
 
     def table(self, table: TokenTable) -> nn.Module:
         return Int8Table(table)
@@ -53,29 +57,29 @@ class Int8Linear(nn.Module):
     weight: Int[Tensor, "out in"] | None
     scale: Float[Tensor, " out"]
 
-    def __init__(self, linear: nn.Linear) -> None:
+    def __init__(self, linear: nn.Linear, *, planes: "_Planes") -> None:
         super().__init__()
         weight, scale = quantize_rows(linear.weight.detach())
         self.register_buffer("weight", weight)
         self.register_buffer("scale", scale[:, 0])
         self.bias = linear.bias
+        self._planes = planes
         self._packed: Any = None
         self.register_state_dict_pre_hook(_unpack)
         self.register_load_state_dict_pre_hook(_unpack)
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         packed = self._pack() if self._packed is None else self._packed
-        scale = _scales(x)
-        # Every token fills the same range, so that one fixed step serves all of them.
-        y = _LINEAR(x / scale, 1 / STEPS, 128, packed)
-        return y.mul_(scale) if self.bias is None else torch.addcmul(self.bias, y, scale)
+        planes, largest = self._planes.of(x)
+        coarse, fine = _LINEAR(planes, 1.0, 128, packed).unbind()
+        y = coarse.add_(fine, alpha=-0.5 / STEPS)
+        return y.mul_(largest) if self.bias is None else torch.addcmul(self.bias, y, largest)
 
     def _pack(self) -> Any:
         assert self.weight is not None
         with _quantized_tensors():
-            zeros = torch.zeros(len(self.scale), dtype=torch.long)
-            weight = self.weight * self.scale[:, None]
-            quantized = torch.quantize_per_channel(weight, self.scale, zeros, 0, torch.qint8)
+            zeros, scale = torch.zeros(len(self.scale), dtype=torch.long), self.scale / STEPS
+            quantized = torch.quantize_per_channel(self.weight * scale[:, None], scale, zeros, 0, torch.qint8)
             self._packed = torch.ops.quantized.linear_prepack(quantized, None)
         self.weight = None
         return self._packed
@@ -102,28 +106,50 @@ class Int8Table(nn.Module):
         self, hidden: Float[Tensor, "*batch d"], bias: Float[Tensor, " v"] | None = None
     ) -> Float[Tensor, "*batch v"]:
         """As TokenTable's."""
-        rows = hidden.reshape(-1, hidden.shape[-1])
-        integers, scale = quantize_rows(rows)
-        scores = torch._int_mm(integers, self.weight.T) * self.scale.T
-        scores = scores.mul_(scale) if bias is None else torch.addcmul(bias, scores, scale)
+        planes, largest = split(hidden.reshape(-1, hidden.shape[-1]), LARGEST)
+        coarse, fine = torch._int_mm(planes.flatten(0, 1).round_().to(torch.int8), self.weight.T).chunk(2)
+        scores = coarse.float().add_(fine, alpha=-0.5 / LARGEST).mul_(self.scale.T)
+        largest = largest / LARGEST
+        scores = scores.mul_(largest) if bias is None else torch.addcmul(bias, scores, largest)
         return scores.reshape(*hidden.shape[:-1], -1)
 
 
 def quantize_rows(x: Float[Tensor, "n d"]) -> tuple[Int[Tensor, "n d"], Float[Tensor, "n 1"]]:
     """Integers and scales whose product is nearest to the rows; the largest entry of a row becomes 127 or -127."""
-    scale = _scales(x.float()) / LARGEST
+    scale = x.float().abs().amax(-1, keepdim=True).clamp_min(1e-30) / LARGEST
     return (x / scale).round().to(torch.int8), scale
 
 
-def _scales(x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n 1"]:
-    """The largest absolute value of each row; a row of zeros is left one that can be divided by."""
-    return torch.linalg.vector_norm(x, float("inf"), dim=-1, keepdim=True).clamp_min_(1e-30)
+def split(x: Float[Tensor, "*n d"], steps: int) -> tuple[Float[Tensor, "2 *n d"], Float[Tensor, "*n 1"]]:
+    """Two planes, to be rounded to integers up to `steps`, and the largest absolute value of each row.
+
+    x = largest / steps * (first - second / (2 * steps)). A row of zeros gives planes of NaN: whatever integers these
+    become, their sums are finite and are multiplied by the row's largest value, which is zero.
+    """
+    largest = x.abs().amax(-1, keepdim=True)
+    coarse = torch.addcdiv(_ZERO, x, largest, value=steps)
+    return torch.stack((coarse, coarse.round().sub_(coarse).mul_(2 * steps))), largest
+
+
+@final
+class _Planes:
+    """The planes of the input that was split last: query, key and value read the same one."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Tensor | None, tuple[Tensor, Tensor]] = (None, (_ZERO, _ZERO))
+
+    def of(self, x: Float[Tensor, "*n d"]) -> tuple[Float[Tensor, "2 *n d"], Float[Tensor, "*n 1"]]:
+        """As `split`, once for a tensor that several maps read one after the other."""
+        last, planes = self._last
+        if last is not x:
+            planes = split(x, STEPS)
+            self._last = (x, planes)
+        return planes
 
 
 def _has_wide_sums() -> bool:
     """Whether products of eight bits are summed in 32 bits at once; older processors saturate at 16 in between."""
-    capabilities: dict[str, Any] = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_vnni", False))
+    return bool(torch.cpu.get_capabilities().get("avx512_vnni", False))
 
 
 STEPS = LARGEST if _has_wide_sums() else LARGEST // 2
