@@ -35,9 +35,12 @@ from unimodal.samplers.sampling import Sampling
 FIELDS = frozenset(vars(GenerationConfig()))
 """What a generation config has; a checkpoint's own may hold more, which its family reads."""
 
+LOSSLESS_CACHES = ("dynamic", "hybrid", "offloaded", "offloaded_static", "sliding_window", "static")
+"""transformers' caches that do not round what they keep; ours does the work of all of them."""
+
 NEUTRAL: dict[str, tuple[Any, ...]] = {
     "assistant_early_exit": (None,),
-    "cache_implementation": (None, "dynamic", "dynamic_full", "static", "offloaded", "offloaded_static", "hybrid"),
+    "cache_implementation": (None, *LOSSLESS_CACHES),
     "constraints": (None,),
     "diversity_penalty": (None, 0),
     "dola_layers": (None,),
@@ -154,8 +157,9 @@ class GenerationRequest:
                 raise ValueError(f"{name}: {self._fields[name]!r} is not offered here")
         self._check(told.num_tokens)
         limit = self._limit(told, limit)
-        guide = PromptGuide(ChainGuide(self._guides(told, limit)), told.prompt)
-        return Decoding(self._sampler(), guides=[guide], limit=limit)
+        guides = self._guides(told, limit)
+        guided = [PromptGuide(ChainGuide(guides), told.prompt)] if guides else []
+        return Decoding(self._sampler(guided=bool(guides)), guides=guided, limit=limit)
 
     def _check(self, num_tokens: int) -> None:
         for name in ("repetition_penalty", "encoder_repetition_penalty"):
@@ -183,10 +187,10 @@ class GenerationRequest:
             )
         return int(limit)
 
-    def _sampler(self) -> Sampler:
+    def _sampler(self, *, guided: bool) -> Sampler:
         width, number = self._read("num_beams", 1), self.num_answers
         if not self._fields["do_sample"]:
-            return Greedy() if width == 1 else self._beam(width)
+            return Greedy() if width == 1 else self._beam(width, guided=guided)
         if width > 1:
             raise ValueError("do_sample, num_beams: sampling within beams is not offered; choose one of them")
         return Sampling(
@@ -209,7 +213,7 @@ class GenerationRequest:
             *([Eta(eta)] if 0 < eta < 1 else []),
         ]
 
-    def _beam(self, width: int) -> Beam:
+    def _beam(self, width: int, *, guided: bool) -> Beam:
         early: dict[Any, Patience] = {False: WhileBetter(), True: NoPatience(), "never": WhilePossible()}
         asked = self._read("early_stopping", False)
         if asked not in early:
@@ -218,7 +222,7 @@ class GenerationRequest:
             width,
             length_penalty=self._read("length_penalty", 1.0),
             patience=early[asked],
-            renormalised=self._read("renormalize_logits", False),
+            renormalised=not guided or self._read("renormalize_logits", False),
         )
 
     def _guides(self, told: Told, limit: int) -> list[Guide[Any]]:
@@ -230,8 +234,7 @@ class GenerationRequest:
         banned = [word for word in self._read("bad_words_ids", []) if tuple(word) not in {(end,) for end in ends}]
         after = begun + 1 if begun == 1 and first else begun
         suppressed, not_first = self._read("suppress_tokens", []), self._read("begin_suppress_tokens", [])
-        return [
-            *([NormalisedGuide()] if self._read("num_beams", 1) > 1 else []),
+        guides: list[Guide[Any]] = [
             *self._penalties(told),
             *([BannedGuide(banned)] if banned else []),
             *([SuppressionGuide(ends, until=shortest)] if ends and shortest > 0 else []),
@@ -240,6 +243,7 @@ class GenerationRequest:
             *([SuppressionGuide(suppressed)] if suppressed else []),
             *([SuppressionGuide(not_first, since=after, until=after + 1)] if not_first else []),
         ]
+        return [NormalisedGuide(), *guides] if guides and self._read("num_beams", 1) > 1 else guides
 
     def _penalties(self, told: Told) -> list[Guide[Any]]:
         guides: list[Guide[Any]] = []

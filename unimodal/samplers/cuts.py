@@ -77,4 +77,5 @@ class Eta(Cut):
 
 
 def _entropy(log_chances: Float[Tensor, "b v"]) -> Float[Tensor, "b 1"]:
-    return -(log_chances * log_chances.exp()).nansum(-1, keepdim=True)
+    entropy: Tensor = -(log_chances * log_chances.exp()).nansum(-1, keepdim=True)
+    return entropy
