@@ -327,7 +327,7 @@ def test_nothing_asked_is_nothing_answered() -> None:
 NO_DROPOUT = {"class": "unimodal.prenets.dropouts.training.TrainingDropout", "rate": 0.5}
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [1, 3])  # weights with which rows end at different steps
 def test_frames_of_a_row_are_those_it_gets_alone(seed: int) -> None:
     torch.manual_seed(seed)
     net = {"frames": {"class": "unimodal.prenets.frames.FramePrenet", "dropout": NO_DROPOUT}}
