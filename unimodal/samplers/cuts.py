@@ -3,6 +3,7 @@
 b rows, v vocabulary
 """
 
+import math
 from abc import ABC, abstractmethod
 from typing import final
 
@@ -72,7 +73,7 @@ class Eta(Cut):
 
     def kept(self, logits: Float[Tensor, "b v"]) -> Bool[Tensor, "b v"]:
         log_chances = logits.log_softmax(-1)
-        bar = (self.chance**0.5 * torch.exp(-_entropy(log_chances))).clamp(max=self.chance)
+        bar = (math.sqrt(self.chance) * torch.exp(-_entropy(log_chances))).clamp(max=self.chance)
         return (log_chances.exp() >= bar) | (logits >= logits.amax(-1, keepdim=True))
 
 
