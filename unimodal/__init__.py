@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING
 from unimodal.auto import announce
 
 __version__ = "0.1.0"
-__all__ = ["UnimodalConfig", "UnimodalForConditionalGeneration", "UnimodalProcessor", "__version__", "load"]
+__all__ = [
+    "UnimodalConfig",
+    "UnimodalForConditionalGeneration",
+    "UnimodalProcessor",
+    "__version__",
+    "audit_precision",
+    "load",
+]
 
 if TYPE_CHECKING:
+    from unimodal.audit import audit_precision as audit_precision
     from unimodal.config import UnimodalConfig as UnimodalConfig
     from unimodal.hub import load as load
     from unimodal.model import UnimodalForConditionalGeneration as UnimodalForConditionalGeneration
@@ -23,6 +31,7 @@ _HOMES = {
     "UnimodalConfig": "unimodal.config",
     "UnimodalForConditionalGeneration": "unimodal.model",
     "UnimodalProcessor": "unimodal.processor",
+    "audit_precision": "unimodal.audit",
     "load": "unimodal.hub",
 }
 

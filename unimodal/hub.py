@@ -20,6 +20,7 @@ from unimodal.checkpoint_tasks import CheckpointWork, build_checkpoint_task, spe
 from unimodal.codecs import Codec
 from unimodal.conversions.checkpoint import copy_accompanying, read_checkpoint, write_checkpoint
 from unimodal.conversions.pictures import read_pictures
+from unimodal.dtypes import NumberType, number_type, original_states
 from unimodal.folder import CONFIG_FILE, find_folder, read_json
 from unimodal.generate import Decoding, Prompt, decoding_of, stream_tokens, write_frames, write_tokens
 from unimodal.guides.grammar import GrammarGuide
@@ -236,7 +237,7 @@ class Checkpoint(Loaded):
 
     def save_original(self, folder: str | Path) -> None:
         """Writes a folder in the form that the checkpoint had, which its own project reads."""
-        write_checkpoint(self.model, Path(folder))
+        write_checkpoint(self.model, Path(folder), original_states(self.model))
         copy_accompanying(self._folder, Path(folder))
 
 
@@ -244,29 +245,32 @@ def load(
     name: str | Path,
     *,
     base: str | Path | None = None,
-    dtype: torch.dtype | None = None,
+    dtype: str | torch.dtype | None = None,
     device: torch.device | str | None = None,
     revision: str | None = None,
     local_files_only: bool = False,
 ) -> Unimodal | Checkpoint | VocoderCheckpoint:
     """A model by its folder, an adapter's folder or a Hub id, ours or of a family that `unimodal.conversions` reads.
 
-    Weights keep the type that their file has, or take `dtype`. An adapter's base is `base`, or the model in whose
+    Weights keep the type that their file has, or take `dtype`: float32, bfloat16, float16 (a model of T5's kind is
+    rescaled first, where it would overflow), int8, auto. An adapter's base is `base`, or the model in whose
     folder the adapter's folder lies; the path that `adapter_config.json` names is not followed. `revision` and
     `local_files_only` mean what they mean to huggingface_hub.
     """
+    numbers = number_type(dtype)
     folder = find_folder(name, revision=revision, local_files_only=local_files_only)
     loaded: Unimodal | Checkpoint | VocoderCheckpoint
     if (folder / ADAPTER_FILE).is_file():
-        loaded = _adapted(folder, Path(name).parent if base is None else base, dtype)
+        loaded = _adapted(folder, Path(name).parent if base is None else base, numbers)
     elif base is not None:
         raise ValueError(f"{name}: is no adapter (it holds no {ADAPTER_FILE}), so it takes no base")
     elif not (folder / CONFIG_FILE).is_file():
         raise FileNotFoundError(f"{folder}: holds no {CONFIG_FILE} and no {ADAPTER_FILE}, so it is no model")
     elif is_vocoder(read_json(folder / CONFIG_FILE)):
-        loaded = VocoderCheckpoint.read(folder, dtype=dtype)
+        loaded = VocoderCheckpoint.read(folder, dtype=numbers.plain)
     else:
-        loaded = _whole(folder, dtype)
+        loaded = _whole(folder, numbers.read)
+        numbers.finish(loaded.model)
     model: torch.nn.Module = loaded.model
     model.to(device=device)
     return loaded
@@ -297,16 +301,18 @@ def load_own(name: str | Path, *, base: str | Path | None = None) -> Unimodal:
     return loaded
 
 
-def _adapted(adapter: Path, base: str | Path, dtype: torch.dtype | None) -> Unimodal | Checkpoint:
+def _adapted(adapter: Path, base: str | Path, numbers: NumberType) -> Unimodal | Checkpoint:
     from unimodal.adapters.lora import Lora
 
     folder = find_folder(base)
     if not (folder / CONFIG_FILE).is_file():
         raise FileNotFoundError(f"{adapter}: an adapter needs its base model in the folder above it, or --base FOLDER")
-    loaded = _whole(folder, dtype)
+    loaded = _whole(folder, numbers.read)
     try:
         Lora.load(loaded.model, adapter).merge(loaded.model)
-    except RuntimeError as error:
-        raise ValueError(f"{adapter}: does not fit the base model {base}") from error
+    except (RuntimeError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        # Its config may hold anything, and peft takes it as it is.
+        raise ValueError(f"{adapter}: does not fit the base model {base} ({type(error).__name__})") from error
+    numbers.finish(loaded.model)
     loaded.model.eval()
     return loaded

@@ -12,6 +12,7 @@ def test_the_public_names_are_these() -> None:
         "UnimodalForConditionalGeneration",
         "UnimodalProcessor",
         "__version__",
+        "audit_precision",
         "load",
     ]
 

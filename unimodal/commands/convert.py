@@ -14,7 +14,7 @@ def main(arguments: list[str]) -> int:
 
     if options.out.exists() and any(options.out.iterdir() if options.out.is_dir() else [options.out]):
         raise ValueError(f"{options.out}: is there already; name an empty folder")
-    loaded = load(options.model)
+    loaded = load(options.model, dtype=options.dtype)
     if isinstance(loaded, Unimodal):
         raise ValueError(f"{options.model}: was made here and not converted, so it has no other form")
     if options.to == "ours":
@@ -29,4 +29,10 @@ def _parser() -> Parser:
     parser.add_argument("model", metavar="FOLDER|HUB_ID", help="a checkpoint of theirs, or one that was converted")
     parser.add_argument("out", metavar="OUT", type=Path, help="the folder to write")
     parser.add_argument("--to", choices=("ours", "theirs"), default="ours", help="the form to write; default: ours")
+    parser.add_argument(
+        "--dtype",
+        default="auto",
+        help="auto (as the weights are; default), float32, bfloat16, int8, or float16: there a model of T5's kind is "
+        "rescaled, and of others the activations are named that would overflow",
+    )
     return parser

@@ -66,14 +66,14 @@ def read_model(folder: Path, make: Callable[[UnimodalConfig], Model], *, dtype: 
     return model
 
 
-def write_checkpoint(model: PreTrainedModel, folder: Path) -> None:
-    """A folder that transformers reads, of a model that came from one of theirs."""
+def write_checkpoint(model: PreTrainedModel, folder: Path, states: Mapping[str, Tensor] | None = None) -> None:
+    """A folder that transformers reads, of a model that came from one of theirs; `states`: in place of its tensors."""
     origin = model.config.origin
     if origin is None:
         raise ValueError(f"{folder}: the model was not converted from another project, so it has no other form")
     folder.mkdir(parents=True, exist_ok=True)
     theirs = _completed(_config(origin).to_dict(), origin)
-    states = conversion_of(origin).from_unimodal(model.state_dict(), theirs)
+    states = conversion_of(origin).from_unimodal(model.state_dict() if states is None else states, theirs)
     save_torch_state_dict({name: tensor.contiguous() for name, tensor in states.items()}, folder)
     written = {**origin, "dtype": str(model.dtype).removeprefix("torch.")}
     (folder / CONFIG_FILE).write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
