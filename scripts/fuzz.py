@@ -11,6 +11,7 @@ import argparse
 import io
 import json
 import logging
+import random
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 FOUND = Path("runs/fuzz")
+ODD: tuple[Any, ...] = (
+    *(None, True, -1, 0, 1, 7, 10**12, 1e308, "", "x", "a\nb", "../x", "os.system"),
+    *([], [1], ["x"], {}, {"x": 1}, [[[]]]),
+)
+"""What may stand where a config is expected to hold something else."""
 SHARED_MEMORY = Path("/dev/shm")
 LIMITS = ("-timeout=10", "-rss_limit_mb=4096", "-max_len=65536")
 
@@ -84,6 +90,8 @@ def fuzz(name: str, seconds: int) -> int:
             (seeds / str(number)).write_bytes(seed)
         if name in MODEL_FILES:
             write_model(folder)
+        if name == "adapter":
+            write_adapter(folder)
         folder.mkdir(exist_ok=True)
 
         def once(data: bytes) -> None:
@@ -94,10 +102,33 @@ def fuzz(name: str, seconds: int) -> int:
                 if "\n" in str(error).strip():
                     raise AssertionError(f"more than one line: {error}") from error
 
+        def mutate(data: bytes, longest: int, seed: int) -> bytes:
+            """One value of a JSON file becomes another; bytes that are no JSON any more change as atheris likes."""
+            try:
+                changed = json.dumps(_changed(json.loads(data), random.Random(seed))).encode()
+            except (ValueError, RecursionError):
+                changed = data
+            is_new = changed != data and len(changed) <= longest and seed % 4
+            return changed if is_new else bytes(atheris.Mutate(data, longest))
+
         limits = [*LIMITS, f"-max_total_time={seconds}", f"-artifact_prefix={found}/"]
-        atheris.Setup([sys.argv[0], *limits, str(seeds)], once)
+        chosen = {"custom_mutator": mutate} if reader.file.endswith(".json") else {}
+        atheris.Setup([sys.argv[0], *limits, str(seeds)], once, **chosen)
         atheris.Fuzz()
     return 0
+
+
+def _changed(value: Any, chance: random.Random) -> Any:
+    """The value with one of its parts, however deep, taken out or replaced."""
+    if not isinstance(value, dict | list) or not value or chance.random() < 0.05:
+        return chance.choice(ODD)
+    place = chance.choice(list(value)) if isinstance(value, dict) else chance.randrange(len(value))
+    copy = value.copy()
+    if chance.random() < 0.15:
+        del copy[place]
+    else:
+        copy[place] = _changed(value[place], chance)
+    return copy
 
 
 def load(file: Path) -> object:
@@ -132,6 +163,16 @@ def write_model(folder: Path) -> None:
     T5ForConditionalGeneration(config).save_pretrained(folder)
 
 
+def write_adapter(folder: Path) -> None:
+    """An adapter beside its base."""
+    from unimodal.adapters.lora import Lora
+    from unimodal.hub import load
+
+    model, adapter = load(folder).model, Lora(rank=2, alpha=4)
+    adapter.attach(model)
+    adapter.save(model, folder)
+
+
 def model_file(name: str) -> Callable[[], list[bytes]]:
     def seeds() -> list[bytes]:
         with tempfile.TemporaryDirectory() as folder:
@@ -156,8 +197,10 @@ def read_index(file: Path) -> object:
 
 
 def adapter_seeds() -> list[bytes]:
-    values: dict[str, Any] = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["query"]}
-    return [json.dumps({**values, "base_model_name_or_path": "elsewhere/model"}).encode()]
+    with tempfile.TemporaryDirectory() as folder:
+        write_model(Path(folder))
+        write_adapter(Path(folder))
+        return [(Path(folder) / "adapter_config.json").read_bytes()]
 
 
 def read_adapter(file: Path) -> object:

@@ -95,6 +95,17 @@ def pickled_adapter(folder: Path) -> None:
     )
 
 
+def adapter(**values: Any) -> Callable[[Path], None]:
+    """An adapter's config beside weights."""
+
+    def apply(folder: Path) -> None:
+        (folder / "adapter_model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
+        found = {"peft_type": "LORA", "r": 2, "target_modules": ["query"], **values}
+        (folder / "adapter_config.json").write_text(json.dumps(found))
+
+    return apply
+
+
 HUGE = json.dumps({"a": {"dtype": "F32", "shape": [2**40, 2**20], "data_offsets": [0, 2**62]}}).encode()
 OUTSIDE = "names what is no safetensors file of its folder"
 FOLDERS = {
@@ -131,6 +142,12 @@ FOLDERS = {
         changed("generation_config.json", watermarking_config={"greenlist_ratio": 0.2}),
         "watermarking",
     ),
+    "an adapter that names code": (
+        adapter(megatron_config={"a": 1}, megatron_core="os"),
+        "megatron_config: adapters with",
+    ),
+    "an adapter of another kind": (adapter(peft_type="IA3"), "peft_type: 'IA3' is not 'LORA'"),
+    "an adapter of no rank": (adapter(r=10**12), "a rank up to 4096"),
     "pickled adapter": (pickled_adapter, "adapter_model.safetensors: not there"),
 }
 

@@ -1,19 +1,37 @@
 """Low-rank adapters beside linear layers (Hu et al. 2021, 2106.09685), by peft."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from unimodal.adapters import Adapter
+from unimodal.folder import read_json
 from unimodal.model import UnimodalForConditionalGeneration
 
 NAME = "default"  # of the one adapter, as peft calls it
+LARGEST_RANK = 4096
 PREFIX = "base_model.model."  # what peft's files put before a layer's name
 WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+_READ: Mapping[str, tuple[type, ...]] = {
+    "r": (int,),
+    "lora_alpha": (int, float),
+    "lora_dropout": (int, float),
+    "target_modules": (list, str),
+    "use_rslora": (bool,),
+    "rank_pattern": (dict,),
+    "alpha_pattern": (dict,),
+}
+"""Fields of an adapter's config that are used, and their types."""
+_WITHOUT_EFFECT = {
+    *("auto_mapping", "base_model_name_or_path", "inference_mode", "init_lora_weights", "megatron_core"),
+    *("peft_type", "peft_version", "qalora_group_size", "revision", "task_type"),
+}
+"""Fields that say where an adapter comes from, or how it began; some name code or addresses and are never followed."""
 
 
 @final
@@ -55,7 +73,7 @@ class Lora(Adapter):
 
         if not (folder / WEIGHTS).is_file():
             raise FileNotFoundError(f"{folder / WEIGHTS}: not there; is {folder} an adapter's folder?")
-        config = LoraConfig.from_pretrained(str(folder))
+        config = LoraConfig(**_settings(folder / CONFIG))
         inject_adapter_in_model(config, model, NAME)
         weights = {name.removeprefix(PREFIX): value for name, value in load_file(folder / WEIGHTS).items()}
         set_peft_model_state_dict(model, weights, adapter_name=NAME)
@@ -71,3 +89,24 @@ class Lora(Adapter):
                 owner, _, last = name.rpartition(".")
                 setattr(model.get_submodule(owner), last, layer.get_base_layer())
         del model.peft_config
+
+
+def _settings(file: Path) -> dict[str, Any]:
+    """What peft is told of an adapter: no more than what is understood, since it imports what some fields name.
+
+    Raises ValueError that names a field of another kind of adapter, or of another type.
+    """
+    from peft import LoraConfig
+
+    given, neutral = read_json(file), LoraConfig().to_dict()
+    if given.get("peft_type") != "LORA":
+        raise ValueError(f"{file}: peft_type: {given.get('peft_type')!r} is not 'LORA'")
+    for name, value in given.items():
+        if name in _READ:
+            if not isinstance(value, _READ[name]):
+                raise ValueError(f"{file}: {name}: expected {_READ[name][0].__name__}, got {value!r}")
+        elif name not in _WITHOUT_EFFECT and value and value != neutral.get(name):
+            raise ValueError(f"{file}: {name}: adapters with {value!r} are not read")
+    if not given.get("target_modules") or not 0 < given.get("r", 8) <= LARGEST_RANK:
+        raise ValueError(f"{file}: target_modules, r: expected names of layers and a rank up to {LARGEST_RANK}")
+    return {name: given[name] for name in _READ if name in given}
