@@ -94,6 +94,8 @@ ARGUMENTS: dict[str, list[Spec]] = {
     "unimodal.adapters.lora.Lora": [{}, {"targets": ["up$", "^prenets"], "rank": 2}],
     "unimodal.plans.repeated.Repeated": [{"times": 1}, {"times": 3}],
     "unimodal.plans.sequential.Sequential": [{}],
+    "unimodal.quantizations.int8.Int8": [{}],
+    "unimodal.quantizations.none.NoQuantization": [{}],
 }
 
 
