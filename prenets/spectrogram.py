@@ -61,10 +61,12 @@ VOICE = LogMel(window=800)
 
 
 @lru_cache(maxsize=4)
-def mel_filters(window: int, num_bands: int = NUM_BANDS) -> Float[Tensor, "k f"]:
-    """Slaney's bands from 0 to 8 kHz: weight of each Fourier bin in each band."""
+def mel_filters(
+    window: int, num_bands: int = NUM_BANDS, *, lowest: float = 0.0, highest: float = RATE / 2
+) -> Float[Tensor, "k f"]:
+    """Slaney's bands, in Hz from 0 to 8,000 by default: weight of each Fourier bin in each band."""
     from torchaudio.functional import melscale_fbanks
 
-    num_bins, highest = window // 2 + 1, RATE / 2
-    filters: Tensor = melscale_fbanks(num_bins, 0.0, highest, num_bands, RATE, norm="slaney", mel_scale="slaney")
+    num_bins = window // 2 + 1
+    filters: Tensor = melscale_fbanks(num_bins, lowest, highest, num_bands, RATE, norm="slaney", mel_scale="slaney")
     return filters

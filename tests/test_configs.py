@@ -7,8 +7,10 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 
-from unimodal.catalogue import build_task, task_names
+from unimodal.catalogue import build_task, checkpoint_task_specs, task_names
+from unimodal.checkpoint_tasks import task_class
 from unimodal.config import UnimodalConfig
+from unimodal.conversions.families import FAMILIES
 from unimodal.generate import decoding_of
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.processor import UnimodalProcessor
@@ -69,6 +71,13 @@ def test_a_training_run_is_built(path: Path, tmp_path: Path) -> None:
 @configs("decoding")
 def test_a_decoding_is_built(path: Path) -> None:
     assert decoding_of(path.stem).limit > 0
+
+
+@configs("checkpoints")
+def test_what_a_family_of_checkpoints_does_is_known_by_its_conversion_and_its_class(path: Path) -> None:
+    assert path.stem in FAMILIES
+    kinds = [task_class(name, spec) for name, spec in checkpoint_task_specs(path.stem).items()]
+    assert kinds and all(kind.reads and kind.writes in ("text", "speech") for kind in kinds)
 
 
 def test_every_task_is_built(vocabulary: Vocabulary) -> None:

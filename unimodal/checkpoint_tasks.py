@@ -83,7 +83,7 @@ class CheckpointWork(Work):
 def known_tasks(origin: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """What a checkpoint with this `config.json` can do: by name, the specs of the tasks."""
     named = (origin.get("architectures") or [""])[0]
-    specs = checkpoint_task_specs(origin["model_type"])
+    specs = checkpoint_task_specs(str(origin.get("model_type")))
     kinds = {name: task_class(name, spec) for name, spec in specs.items()}
     return {
         name: spec
@@ -105,7 +105,7 @@ def build_checkpoint_task(name: str, checkpoint: "Checkpoint", options: Mapping[
     origin = checkpoint.origin
     known = known_tasks(origin)
     if name not in known:
-        can = f"it does {', '.join(known)}" if known else "there is none for it"
+        can = f"it does {', '.join(known)}" if known else "there is no task for it"
         raise ValueError(f"{name}: is no task of this {origin['model_type']} checkpoint; {can}")
     given = {option: value for option, value in options.items() if value is not None}
     taken = list(inspect.signature(task_class(name, known[name])).parameters)

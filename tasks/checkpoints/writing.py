@@ -20,7 +20,7 @@ from unimodal.tasks.checkpoints import Choice, Question, Result
 from unimodal.tasks.checkpoints.sentences import cut
 from unimodal.tasks.files import read_texts
 
-_LENGTHS = ("max_position_embeddings", "n_positions", "max_encoder_position_embeddings")
+_LENGTHS = ("max_position_embeddings", "n_positions", "max_encoder_position_embeddings", "max_text_positions")
 _UNLIMITED = 1_000_000
 """Tokenizers that know no longest input say a far larger number."""
 
@@ -141,4 +141,5 @@ def _result(checkpoint: Checkpoint, answer: Hypothesis, seconds: float) -> Resul
     text = checkpoint.tokenizer.decode(list(answer.tokens), skip_special_tokens=True).strip()
     is_whole = bool(answer.tokens) and answer.tokens[-1] in checkpoint.model.ends
     notes = () if is_whole else (f"the answer was cut off behind {len(answer.tokens)} tokens",)
+    # The task's name is its caller's to say.
     return Result("", text, answer.score / max(len(answer.tokens), 1), answer.tokens, seconds, notes)

@@ -1,22 +1,26 @@
-"""`unimodal tasks`: what can be asked for, with what each task reads and writes."""
+"""`unimodal tasks`: what can be asked for, of all models or of one, with what each task reads and writes."""
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from unimodal.auto import MODEL_TYPE
 from unimodal.build import build
 from unimodal.catalogue import task_names, task_spec
 from unimodal.commands import Parser
+from unimodal.folder import CONFIG_FILE, find_folder, read_json
 from unimodal.task import Task
 
 
 def main(arguments: list[str]) -> int:
     """Prints one line a task."""
     parser = Parser(prog="unimodal tasks", description="List the tasks with what each reads and writes.")
+    parser.add_argument("--model", metavar="FOLDER|HUB_ID", help="those of one model, ours or another project's")
     parser.add_argument("--json", action="store_true", help="one JSON list")
     options = parser.parse_args(arguments)
-    tasks = [{"task": name, **_summary(name)} for name in task_names()]
+    kinds = _taught(task_names()) if options.model is None else _of_model(options.model)
+    tasks = [{"task": name, **_summary(kind)} for name, kind in kinds.items()]
     if options.json:
         print(json.dumps(tasks, indent=1))
         return 0
@@ -26,8 +30,32 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _summary(name: str) -> dict[str, Any]:
+def _taught(names: list[str]) -> dict[str, Any]:
     # The class alone says what it reads and writes: nothing is fetched to name a task.
-    task = build({"class": task_spec(name).get("class")}, Callable[..., Task], where=f"tasks.{name}").target
-    what = inspect.getdoc(task) or ""
-    return {"reads": list(task.reads), "writes": task.writes, "what": what.partition("\n")[0]}
+    return {
+        name: build({"class": task_spec(name).get("class")}, Callable[..., Task], where=f"tasks.{name}").target
+        for name in names
+    }
+
+
+def _of_model(name: str) -> Mapping[str, Any]:
+    """The tasks of a model's folder, by its configs: no weight is read."""
+    folder = find_folder(name)
+    config = read_json(folder / CONFIG_FILE)
+    origin = config.get("origin") if config.get("model_type") == MODEL_TYPE else config
+    if origin is None:
+        from unimodal.processor import UnimodalProcessor
+
+        space = UnimodalProcessor.from_pretrained(folder).vocabulary.space
+        return _taught(sorted(space.name(tag) for tag in space.ids("task")))
+    from unimodal.checkpoint_tasks import known_tasks, task_class
+
+    found = {task: task_class(task, spec) for task, spec in known_tasks(origin).items()}
+    if not found:
+        raise ValueError(f"{name}: there is no task for a checkpoint like this ({origin.get('model_type')})")
+    return found
+
+
+def _summary(kind: Any) -> dict[str, Any]:
+    what = inspect.getdoc(kind) or ""
+    return {"reads": list(kind.reads), "writes": kind.writes, "what": what.partition("\n")[0]}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sentencepiece
 import torch
-from transformers import PreTrainedModel
+from transformers import GenerationConfig, PreTrainedModel
 
 from tests.parity.case import randomise
 from unimodal import cli
@@ -45,7 +45,9 @@ def save(tmp_path: Path) -> Save:
         folder = tmp_path / "checkpoint"
         torch.manual_seed(7)
         randomise(model)
-        model.generation_config.update(**generation)
+        if generation:
+            settings = {**model.generation_config.to_diff_dict(), **generation, "_from_model_config": False}
+            model.generation_config = GenerationConfig(**settings)
         model.save_pretrained(folder)
         for part in beside:
             part.save_pretrained(folder)
