@@ -159,16 +159,16 @@ def write_model(folder: Path) -> None:
     """A tiny T5 of transformers."""
     from transformers import T5Config, T5ForConditionalGeneration
 
-    config = T5Config(vocab_size=40, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2, decoder_start_token_id=0)
+    config = T5Config(vocab_size=40, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
     T5ForConditionalGeneration(config).save_pretrained(folder)
 
 
 def write_adapter(folder: Path) -> None:
     """An adapter beside its base."""
     from unimodal.adapters.lora import Lora
-    from unimodal.hub import load
+    from unimodal.conversions.checkpoint import read_checkpoint
 
-    model, adapter = load(folder).model, Lora(rank=2, alpha=4)
+    model, adapter = read_checkpoint(folder), Lora(rank=2, alpha=4)
     adapter.attach(model)
     adapter.save(model, folder)
 

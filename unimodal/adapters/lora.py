@@ -21,7 +21,7 @@ _READ: Mapping[str, tuple[type, ...]] = {
     "r": (int,),
     "lora_alpha": (int, float),
     "lora_dropout": (int, float),
-    "target_modules": (list, str),
+    "target_modules": (list,),
     "use_rslora": (bool,),
     "rank_pattern": (dict,),
     "alpha_pattern": (dict,),
@@ -73,11 +73,12 @@ class Lora(Adapter):
 
         if not (folder / WEIGHTS).is_file():
             raise FileNotFoundError(f"{folder / WEIGHTS}: not there; is {folder} an adapter's folder?")
-        config = LoraConfig(**_settings(folder / CONFIG))
+        settings = _settings(folder / CONFIG)
+        config = LoraConfig(**settings)
         inject_adapter_in_model(config, model, NAME)
         weights = {name.removeprefix(PREFIX): value for name, value in load_file(folder / WEIGHTS).items()}
         set_peft_model_state_dict(model, weights, adapter_name=NAME)
-        targets = [f"^{re.escape(name)}$" for name in sorted(config.target_modules)]
+        targets = [f"^{re.escape(name)}$" for name in sorted(settings["target_modules"])]
         return cls(targets=targets, rank=config.r, alpha=config.lora_alpha, dropout=config.lora_dropout)
 
     def merge(self, model: UnimodalForConditionalGeneration) -> None:
