@@ -187,6 +187,8 @@ def _completed(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[st
 
 def _generation(folder: Path) -> GenerationConfig:
     if (folder / GENERATION_FILE).is_file():
-        return GenerationConfig(**read_json(folder / GENERATION_FILE))
+        with _naming(folder / GENERATION_FILE):
+            return GenerationConfig(**read_json(folder / GENERATION_FILE))
     # Before version 4.26 of transformers, generation's settings stood among the model's.
-    return GenerationConfig.from_pretrained(folder, config_file_name=CONFIG_FILE, _from_model_config=True)
+    with _naming(folder / CONFIG_FILE):
+        return GenerationConfig.from_pretrained(folder, config_file_name=CONFIG_FILE, _from_model_config=True)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 class Position(nn.Module, ABC):
     """Laws: only positions matter, never the slot; nothing is precomputed for a longest length unless it is learned."""
 
-    longest: int | None = None
+    limit: int | None = None
     """Entries that it has positions for; None: any number."""
 
     @abstractmethod

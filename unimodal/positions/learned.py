@@ -14,14 +14,14 @@ class Learned(AddedPosition):
 
     def __init__(self, dim: int, *, longest: int, offset: int = 0) -> None:
         super().__init__()
-        self.longest = longest
+        self.limit: int = longest
         self.offset = offset
         self.table = nn.Embedding(longest + offset, dim)
 
     def add(self, x: Float[Tensor, "b t d"], positions: Int[Tensor, "#b t"]) -> Float[Tensor, "b t d"]:
-        if positions.numel() and int(positions.max()) >= self.longest:
+        if positions.numel() and int(positions.max()) >= self.limit:
             raise ValueError(
-                f"longest: the model has {self.longest} learned positions, the input needs {int(positions.max()) + 1}"
+                f"longest: the model has {self.limit} learned positions, the input needs {int(positions.max()) + 1}"
             )
         table: Tensor = self.table(positions + self.offset)
         return x + table

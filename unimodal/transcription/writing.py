@@ -55,7 +55,7 @@ class WindowWriter:
     def of(cls, model: "UnimodalForConditionalGeneration", asked: Asked, *, frames: int) -> "WindowWriter":
         """For a call whose longest row has so many frames. Raises ValueError for what does not go together."""
         assert model.backbone.decoder is not None, "speech is written down by a decoder"
-        window, longest = model.source.window, model.backbone.decoder.position.longest
+        window, longest = model.source.window, model.backbone.decoder.position.limit
         assert window is not None and longest is not None, "the model reads no windows, or any number of tokens"
         fields = _set(vars(model.generation_config)) | ({} if asked.config is None else _set(vars(asked.config)))
         options, choices = TranscriptionOptions.take(asked.options, fields)
