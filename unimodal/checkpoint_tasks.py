@@ -82,7 +82,8 @@ class CheckpointWork(Work):
 
 def known_tasks(origin: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """What a checkpoint with this `config.json` can do: by name, the specs of the tasks."""
-    named = (origin.get("architectures") or [""])[0]
+    architectures = origin.get("architectures")
+    named = str(architectures[0]) if isinstance(architectures, list) and architectures else ""
     specs = checkpoint_task_specs(str(origin.get("model_type")))
     kinds = {name: task_class(name, spec) for name, spec in specs.items()}
     return {

@@ -1,7 +1,7 @@
 """Translation by checkpoints of many languages, which a token names on each side."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -29,8 +29,12 @@ class CodedTranslation(CheckpointTask):
     def __init__(self, *, checkpoint: Checkpoint, source: str | None = None, target: str | None = None) -> None:
         """Raises ValueError for a language that the checkpoint does not know, or means several by."""
         tokens = _language_tokens(checkpoint.tokenizer, [source, target])
-        self._source = checkpoint.tokenizer.src_lang if source is None else matching(source, tokens).strip("_")
         self._checkpoint, self._is_told = checkpoint, source is not None
+        token = _put(checkpoint.tokenizer, tokens) if source is None else matching(source, tokens)
+        self._source = token.strip("_")
+        self._tell()
+        if _put(checkpoint.tokenizer, tokens) != token:
+            raise ValueError(f"{checkpoint.folder}: its tokenizer cannot be told the language of a text")
         self._writer = TextWriter(checkpoint=checkpoint)
         model = checkpoint.model
         start = vars(model.generation_config)["decoder_start_token_id"]
@@ -61,6 +65,12 @@ class CodedTranslation(CheckpointTask):
     def _tell(self) -> None:
         """The tokenizer, which others may have told another language in between, puts the source's token to a text."""
         self._checkpoint.tokenizer.src_lang = self._source
+
+
+def _put(tokenizer: Any, tokens: Mapping[str, int]) -> str:
+    """The language token that a tokenizer puts to a text, or nothing."""
+    around = set(tokenizer("")["input_ids"])
+    return next((token for token, number in tokens.items() if number in around), "")
 
 
 def _language_tokens(tokenizer: Any, asked: Iterable[str | None]) -> dict[str, int]:

@@ -8,9 +8,9 @@ from unimodal.transcription.languages import LANGUAGES, language_code
 _THREE_LETTERS = """
 af afr, am amh, ar ara arb, as asm, az aze azj, ba bak, be bel, bg bul, bn ben, bo bod, br bre, bs bos, ca cat, cs ces,
 cy cym, da dan, de deu, el ell, en eng, es spa, et est ekk, eu eus, fa fas pes, fi fin, fo fao, fr fra, ga gle, gl glg,
-gu guj, ha hau, he heb, hi hin, hr hrv, ht hat, hu hun, hy hye, id ind, ig ibo, is isl, it ita, ja jpn, jw jav, ka kat,
-kk kaz, km khm, kn kan, ko kor, la lat, lb ltz, ln lin, lo lao, lt lit, lv lav lvs, mg mlg plt, mi mri, mk mkd, ml mal,
-mn mon khk, mr mar, ms msa zsm, mt mlt, my mya, ne nep npi, nl nld, nn nno, no nor nob, oc oci, pa pan, pl pol,
+gu guj, ha hau, he heb, hi hin, hr hrv, ht hat, hu hun, hy hye, id ind, ig ibo, is isl, it ita, ja jpn, jw jav jv,
+ka kat, kk kaz, km khm, kn kan, ko kor, la lat, lb ltz, ln lin, lo lao, lt lit, lv lav lvs, mg mlg plt, mi mri, mk mkd,
+ml mal, mn mon khk, mr mar, ms msa zsm, mt mlt, my mya, ne nep npi, nl nld, nn nno, no nor nob, oc oci, pa pan, pl pol,
 ps pus pbt, pt por, ro ron, ru rus, sa san, sd snd, si sin, sk slk, sl slv, sn sna, so som, sq sqi als, sr srp, su sun,
 sv swe, sw swa swh, ta tam, te tel, tg tgk, th tha, tk tuk, tl tgl fil, tr tur, tt tat, uk ukr, ur urd, uz uzb uzn,
 vi vie, xh xho, yi yid ydd, yo yor, zh zho cmn, zu zul

@@ -24,13 +24,15 @@ class PairTranslation(CheckpointTask):
     def __init__(self, *, checkpoint: Checkpoint, source: str | None = None, target: str | None = None) -> None:
         """Raises ValueError for languages that the checkpoint says it does not translate from, or into."""
         tokenizer = checkpoint.tokenizer
-        codes = tokenizer.supported_language_codes
+        codes = [token for token in tokenizer.get_vocab() if token.startswith(">>") and token.endswith("<<")]
         if source is not None:
-            _check(source, tokenizer.source_lang, "from")
+            _check(source, tokenizer.init_kwargs.get("source_lang"), "from")
         if not codes and target is not None:
-            _check(target, tokenizer.target_lang, "to")
+            _check(target, tokenizer.init_kwargs.get("target_lang"), "to")
         if codes and target is None:
-            raise ValueError(f"the language to translate into is missing: --to one of {', '.join(map(_plain, codes))}")
+            raise ValueError(
+                f"the language to translate into is missing: --to one of {', '.join(sorted(map(_plain, codes)))}"
+            )
         before = f"{matching(target, codes)} " if codes and target is not None else ""
         self._writer = TextWriter(checkpoint=checkpoint, before=before)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from unimodal.hub import Checkpoint
 from unimodal.tasks.checkpoints import CheckpointTask, Choice, Question, Result
-from unimodal.tasks.checkpoints.writing import written
+from unimodal.tasks.checkpoints.writing import writing, written
 from unimodal.tasks.files import read_pictures, refuse_prompt
 
 
@@ -24,7 +24,7 @@ class PixelText(CheckpointTask):
     architectures = ()
 
     def __init__(self, *, checkpoint: Checkpoint) -> None:
-        self._checkpoint = checkpoint
+        self._checkpoint = writing(checkpoint)
 
     def read(self, paths: Sequence[Path], prompt: str | None) -> list[Question]:
         return _read(paths, prompt, "read")
@@ -50,7 +50,7 @@ class PatchText(CheckpointTask):
     architectures = ()
 
     def __init__(self, *, checkpoint: Checkpoint) -> None:
-        self._checkpoint = checkpoint
+        self._checkpoint = writing(checkpoint)
 
     def read(self, paths: Sequence[Path], prompt: str | None) -> list[Question]:
         return _read(paths, prompt, "caption")

@@ -11,7 +11,7 @@ from unimodal.prenets.spectrogram import RATE
 from unimodal.prenets.waveform import Waveform
 from unimodal.tasks.checkpoints import CheckpointTask, Choice, Question, Result
 from unimodal.tasks.checkpoints.sounds import hearing, read_recordings
-from unimodal.tasks.checkpoints.writing import written
+from unimodal.tasks.checkpoints.writing import writing, written
 from unimodal.tasks.clips import LONGEST_SOUND
 
 
@@ -28,7 +28,7 @@ class WaveTranscription(CheckpointTask):
     architectures = ("ForSpeechToText",)
 
     def __init__(self, *, checkpoint: Checkpoint) -> None:
-        self._checkpoint = checkpoint
+        self._checkpoint = writing(checkpoint)
         self._is_normalised = hearing(checkpoint.folder, {"sampling_rate": RATE}).get("do_normalize", False)
         config = vars(checkpoint.model.generation_config)
         said = config.get("max_length") is not None or config.get("max_new_tokens") is not None

@@ -18,6 +18,7 @@ from unimodal.prenets.whisper import WindowLogMel
 from unimodal.tasks.checkpoints import CheckpointTask, Choice, Question, Result
 from unimodal.tasks.checkpoints.languages import two_letters
 from unimodal.tasks.checkpoints.sounds import hearing, read_recordings
+from unimodal.tasks.checkpoints.writing import writing
 from unimodal.transcription.tokens import TRANSCRIBE, SpecialTokens
 
 LONGEST = 4 * 3600.0
@@ -67,7 +68,7 @@ class WindowTranscription(CheckpointTask):
         timestamps: bool = False,
     ) -> None:
         """`token` is the checkpoint's for what it is to do. Raises ValueError for what it was not trained for."""
-        self._checkpoint, self._timestamps = checkpoint, timestamps
+        self._checkpoint, self._timestamps = writing(checkpoint), timestamps
         self._special = SpecialTokens.of(vars(checkpoint.model.generation_config), start=checkpoint.model.start)
         self._options: dict[str, Any] = {**self._asked(token), **self._spoken(source)}
         if timestamps and self._special.no_timestamps is None:

@@ -105,6 +105,12 @@ def written(
     return [_result(checkpoint, answer, seconds) for answer in answers]
 
 
+def writing(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint itself. Raises, before the work begins, where it has no tokenizer to read its answers with."""
+    assert checkpoint.tokenizer is not None
+    return checkpoint
+
+
 def joined(answers: Sequence[Result], between: str = " ") -> Result:
     """One text of several, as they follow each other."""
     if len(answers) == 1:
@@ -124,8 +130,11 @@ def longest_input(checkpoint: Checkpoint) -> int | None:
 
 def specific_settings(checkpoint: Checkpoint, name: str) -> Mapping[str, Any]:
     """What a config's `task_specific_params` say of one task."""
-    found = (checkpoint.origin.get("task_specific_params") or {}).get(name)
-    return found or {}
+    found = checkpoint.origin.get("task_specific_params") or {}
+    settings = found.get(name) or {} if isinstance(found, Mapping) else found
+    if not isinstance(settings, Mapping) or not isinstance(settings.get("prefix") or "", str):
+        raise ValueError(f"{checkpoint.folder}: task_specific_params: expected settings by task, got {settings!r}")
+    return settings
 
 
 def _limit(checkpoint: Checkpoint, settings: Mapping[str, Any]) -> dict[str, int]:

@@ -177,6 +177,13 @@ def test_mistakes_are_one_line(ask: Ask, t5: Path, text: Path, tmp_path: Path) -
         ("summarise", tmp_path / "no.txt"): f"{tmp_path / 'no.txt'}: no such file",
     }.items():
         assert ask("run", *arguments, *model) == (2, "", f"unimodal: {expected}\n")
+    file = t5 / "config.json"
+    whole = file.read_text()
+    for settings in ([1], {"summarization": 3}, {"summarization": {"prefix": 3}}):
+        file.write_text(json.dumps({**json.loads(whole), "task_specific_params": settings}))
+        status, _, error = ask("run", "summarise", text, *model)
+        assert status == 2 and error.startswith(f"unimodal: summarise: {t5}: task_specific_params: expected settings")
+    file.write_text(whole)
     (t5 / "tokenizer.json").unlink()
     status, said, error = ask("run", "summarise", text, *model)
     assert (status, said) == (2, "") and error.startswith(f"unimodal: {t5}: holds no tokenizer (tokenizer.json")
