@@ -66,7 +66,8 @@ class TextWriter:
 
     def ids(self, text: str) -> list[int]:
         """The tokens that the checkpoint reads."""
-        ids: list[int] = self.checkpoint.tokenizer(self.before + text)["input_ids"]
+        # It would warn of a text that is too long, which is cut here.
+        ids: list[int] = self.checkpoint.tokenizer(self.before + text, verbose=False)["input_ids"]
         return ids
 
     def write(self, texts: Sequence[str], decoding: Choice) -> list[Result]:

@@ -289,3 +289,9 @@ def test_a_voice_is_numbers_and_nothing_else(ask: Ask, speaking: Path, text: Pat
     assert not (tmp_path / "harm").exists()
     error = ask("run", "tts", text, "--model", speaking, "--vocoder", speaking)[2]
     assert error == f"unimodal: tts: {speaking}: is no vocoder\n"
+    vocoder = tmp_path / "vocoder"
+    SpeechT5HifiGan(SpeechT5HifiGanConfig(upsample_initial_channel=16, sampling_rate=22_050)).save_pretrained(vocoder)
+    error = ask("run", "tts", text, "--model", speaking, "--vocoder", vocoder)[2]
+    assert error == f"unimodal: tts: {vocoder}: makes sound at 22050 Hz, and frames are for 16000 Hz\n"
+    error = ask("run", "tts", text, "--model", vocoder)[2]
+    assert error == f"unimodal: {vocoder}: is a vocoder, which makes sound of what another model says\n"
