@@ -63,8 +63,8 @@ results: $(STAMP) ## README's results, from a demo's metrics.json
 	$(BIN)/python scripts/results.py $(OUT)
 
 bench: $(STAMP) ## speed beside transformers, in one run
-	OMP_NUM_THREADS=1 $(BIN)/python scripts/bench.py
-	OMP_NUM_THREADS=1 $(BIN)/python scripts/bench_loading.py
+	$(BIN)/python scripts/bench.py
+	$(BIN)/python scripts/bench_loading.py
 
 fuzz: $(STAMP) ## every reader against bytes that mean harm, MINUTES=10 each
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[fuzz]"
