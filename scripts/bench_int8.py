@@ -1,0 +1,242 @@
+"""int8 beside float32: speed, bytes, and how often the likeliest next token is the same: python scripts/bench_int8.py
+
+Speed: a T5-small with random weights answers one source (and eight) of 32 tokens by 64, float32 and int8 in turns; a
+ratio above 1 says that int8 is faster. Agreement: SmolLM2-135M, or the checkpoint in --folder, reads real text (the
+docstrings of Python's library, or the files of --text); bfloat16 stands beside int8, for scale. Kernels: what torch
+offers for one linear map, on 1 and 8 tokens. Writes runs/bench_int8.json.
+"""
+
+import argparse
+import importlib
+import inspect
+import json
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+from transformers import T5Config
+
+from unimodal.config import UnimodalConfig
+from unimodal.conversions.t5 import T5
+from unimodal.dtypes import quantize
+from unimodal.hub import Checkpoint, load
+from unimodal.measure import TimedRatio, timed_ratio
+from unimodal.model import UnimodalForConditionalGeneration
+from unimodal.quantizations.int8 import Int8, quantize_rows
+from unimodal.tables import TokenTable
+
+SOURCE, ANSWER, WINDOW = 32, 64, 256
+SHAPES = ((512, 512), (512, 2048), (2048, 512), (512, 32128))
+LIBRARY = ("argparse", "asyncio", "decimal", "json", "random", "statistics", "tarfile", "textwrap", "typing", "zipfile")
+Product = Callable[[Tensor], object]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=("speed", "agreement", "kernels"), help="one of the three; default: all")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--windows", type=int, default=16, help=f"pieces of {WINDOW} tokens that are read")
+    parser.add_argument("--folder", type=Path, help="a checkpoint of a decoder; default: SmolLM2-135M, fetched")
+    parser.add_argument("--text", type=Path, nargs="*", default=[], help="files to read; default: Python's docstrings")
+    parser.add_argument("--out", type=Path, default=Path("runs/bench_int8.json"))
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    parts = {"kernels": kernels, "speed": speed, "agreement": agreement}
+    results: dict[str, Any] = {"threads": options.threads}
+    for name, part in parts.items():
+        if options.only in (None, name):
+            results[name] = part(options)
+            report(name, results[name])
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+def speed(options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    spec = T5().config(T5Config().to_dict())
+    plain, quantized = (UnimodalForConditionalGeneration(UnimodalConfig(spec=spec)) for _ in range(2))
+    quantized.load_state_dict(plain.state_dict())
+    quantize(quantized)
+    small, large = nbytes(quantized), nbytes(plain)
+    results = {"bytes": {"float32, MB": large / 1e6, "int8, MB": small / 1e6, "share": small / large}}
+    for batch in (1, 8):
+        source = torch.randint(4, 32000, (batch, SOURCE))
+        timed = timed_ratio(answering(plain, source), answering(quantized, source), options.rounds)
+        results[f"batch {batch}"] = rates(timed, batch * ANSWER)
+    return results
+
+
+def rates(timed: TimedRatio, tokens: int) -> dict[str, float]:
+    """Tokens a second."""
+    return {
+        "float32, tokens/s": tokens / timed.first_seconds,
+        "int8, tokens/s": tokens / timed.second_seconds,
+        "ratio": timed.ratio,
+    }
+
+
+def answering(model: UnimodalForConditionalGeneration, source: Tensor) -> Callable[[], None]:
+    def answer() -> None:
+        ids = model.generate(source, max_new_tokens=ANSWER, eos_token_id=1)
+        assert ids.shape[1] == ANSWER + 1, "an answer ended early"
+
+    return answer
+
+
+def agreement(options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    folder = options.folder or fetched()
+    checkpoint = load(folder, dtype="float32")
+    assert isinstance(checkpoint, Checkpoint)
+    windows = read_text(checkpoint.tokenizer, options)
+    expected = [likeliest(checkpoint.model, window) for window in windows]
+    results = {}
+    for dtype in ("bfloat16", "int8"):
+        narrow = load(folder, dtype=dtype)
+        assert isinstance(narrow, Checkpoint)
+        found = [likeliest(narrow.model, window) for window in windows]
+        same = torch.cat([a == b for (a, _), (b, _) in zip(expected, found, strict=True)]).double()
+        results[dtype] = {
+            "same next token": float(same.mean()),
+            "tokens": float(len(same)),
+            "loss": statistics.fmean(loss for _, loss in found),
+            "float32's loss": statistics.fmean(loss for _, loss in expected),
+        }
+    return results
+
+
+@torch.inference_mode()
+def likeliest(model: UnimodalForConditionalGeneration, window: Tensor) -> tuple[Tensor, float]:
+    """The likeliest token after each, and the loss."""
+    output = model(input_ids=window[None], labels=window[None])
+    return output.logits[0].float().argmax(-1), float(output.loss)
+
+
+def read_text(tokenizer: Any, options: argparse.Namespace) -> list[Tensor]:
+    """Windows of the texts in turns, so that every text is read."""
+    texts = [file.read_text(encoding="utf-8") for file in options.text] or list(docstrings())
+    pieces = [tokenizer(text, return_tensors="pt")["input_ids"][0].split(WINDOW) for text in texts]
+    windows = [rows[number] for number in range(max(map(len, pieces))) for rows in pieces if number < len(rows)]
+    return [window for window in windows if len(window) > WINDOW // 4][: options.windows]
+
+
+def docstrings() -> Iterator[str]:
+    for name in LIBRARY:
+        parts = vars(importlib.import_module(name)).values()
+        found = {inspect.getdoc(part) or "" for part in parts if callable(part)}
+        yield "\n\n".join(sorted(text for text in found if len(text) > 200))
+
+
+def fetched() -> Path:
+    from unimodal.tasks.pretrained import SMOLLM2
+
+    return SMOLLM2.fetch()
+
+
+def kernels(options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Microseconds a call, the median of rounds in turns, over so many maps that their weights leave the cache."""
+    warnings.filterwarnings("ignore", "torch.quantize_per")
+    results = {}
+    for tokens in (1, 8):
+        for inputs, outputs in SHAPES:
+            maps = [nn.Linear(inputs, outputs, bias=False) for _ in range(max(1, 2**24 // (inputs * outputs)))]
+            products = {name: [make(linear) for linear in maps] for name, make in KERNELS.items()}
+            x = torch.randn(tokens, inputs)
+            times = {name: [microseconds(made, x) for _ in range(2)] for name, made in products.items()}
+            for _ in range(options.rounds):
+                for name, made in products.items():
+                    times[name].append(microseconds(made, x))
+            results[f"{tokens} x {inputs} -> {outputs}"] = {n: statistics.median(t[2:]) for n, t in times.items()}
+    return results
+
+
+@torch.inference_mode()
+def microseconds(products: list[Product], x: Tensor, calls: int = 48) -> float:
+    begin = time.perf_counter()
+    for _, product in zip(range(calls), cycle(products), strict=False):
+        product(x)
+    return (time.perf_counter() - begin) / calls * 1e6
+
+
+def packed(linear: nn.Linear) -> Any:
+    _, scale = quantize_rows(linear.weight)
+    zeros = torch.zeros(len(scale), dtype=torch.long)
+    weight = torch.quantize_per_channel(linear.weight.detach(), scale[:, 0].detach(), zeros, 0, torch.qint8)
+    return torch.ops.quantized.linear_prepack(weight, None)
+
+
+def dynamic(linear: nn.Linear) -> Product:
+    weight = packed(linear)
+    return lambda x: torch.ops.quantized.linear_dynamic(x, weight)
+
+
+def integers(linear: nn.Linear) -> Product:
+    weight, scale = quantize_rows(linear.weight.detach())
+
+    def product(x: Tensor) -> Tensor:
+        rows, largest = quantize_rows(x)
+        return torch._int_mm(rows, weight.T) * scale.T * largest
+
+    return product
+
+
+def onednn(linear: nn.Linear) -> Product:
+    weight, scale = quantize_rows(linear.weight.detach())
+    prepared, zeros = torch.ops.onednn.qlinear_prepack(weight, None), torch.zeros(len(scale), dtype=torch.long)
+    how: tuple[Any, ...] = (1.0, 0, torch.float32, "none", [], "")
+
+    def product(x: Tensor) -> Any:
+        rows, largest = quantize_rows(x)
+        unsigned = (rows.int() + 128).to(torch.uint8)
+        return (
+            torch.ops.onednn.qlinear_pointwise(unsigned, 1.0, 128, prepared, scale[:, 0], zeros, None, *how) * largest
+        )
+
+    return product
+
+
+def weight_only(linear: nn.Linear) -> Product:
+    weight, scale = quantize_rows(linear.weight.detach())
+    return lambda x: torch._weight_int8pack_mm(x.bfloat16(), weight, scale[:, 0].bfloat16())
+
+
+def table(linear: nn.Linear) -> Product:
+    tokens = TokenTable(*linear.weight.shape)
+    tokens.weight = linear.weight
+    product: Product = Int8().table(tokens).score  # type: ignore[assignment]
+    return product
+
+
+KERNELS: dict[str, Callable[[nn.Linear], Product]] = {
+    "float32": lambda linear: linear,
+    "ours, packed": lambda linear: Int8().linear(linear),
+    "ours, table": table,
+    "linear_dynamic (one scale for all tokens)": dynamic,
+    "_int_mm": integers,
+    "onednn.qlinear": onednn,
+    "_weight_int8pack_mm (bfloat16 products)": weight_only,
+}
+
+
+def nbytes(model: nn.Module) -> int:
+    return sum(tensor.nbytes for tensor in model.state_dict().values())
+
+
+def report(name: str, results: dict[str, dict[str, float]]) -> None:
+    for row, values in results.items():
+        shown = Table(f"{name}: {row}", "")
+        for column, value in values.items():
+            shown.add_row(column, f"{value:.4g}")
+        Console().print(shown)
+
+
+if __name__ == "__main__":
+    main()
