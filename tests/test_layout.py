@@ -195,7 +195,7 @@ def test_what_is_imported_is_declared() -> None:
             top = name.partition(".")[0]
             if top in sys.stdlib_module_names or top in ("unimodal", "tests", "scripts"):
                 continue
-            if not declared & {_distribution(provider) for provider in providers.get(top, [])}:
+            if not declared & {_distribution(provider) for provider in providers.get(top, [top])}:
                 missing.add(f"{place(path, line)} imports {top}")
     assert sorted(missing) == []
 
