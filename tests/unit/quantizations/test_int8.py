@@ -47,7 +47,7 @@ def test_the_longest_sums_do_not_saturate() -> None:
     plain, made = linear(4096, 3, bias=False)
     plain.weight.fill_(1.0)
     made = Int8().linear(plain)
-    table = Int8().table(_table(plain.weight))
+    table = Int8(packed=0.7).table(_table(plain.weight))  # two rows of the three
     for sign in (1.0, -1.0):
         x = torch.full((5, 4096), sign)
         torch.testing.assert_close(made(x), torch.full((5, 3), sign * 4096))
@@ -65,6 +65,8 @@ def test_rows_of_zeros_give_the_bias() -> None:
     table = Int8().table(_table(plain.weight))
     assert torch.equal(table.score(x)[1], torch.zeros(8))
     assert torch.equal(table.score(x, plain.bias)[1], plain.bias)
+    with pytest.raises(ValueError, match="^packed: expected a share of the rows from 0 to 1, got 1.5$"):
+        Int8(packed=1.5)
 
 
 @torch.no_grad()
@@ -100,10 +102,11 @@ def _table(weight: Tensor) -> TokenTable:
     return table
 
 
+@pytest.mark.parametrize("packed", [0.0, 0.4, 1.0])
 @torch.no_grad()
-def test_a_table_is_looked_up_and_read_backwards_from_one_copy() -> None:
+def test_a_table_is_looked_up_and_read_backwards(packed: float) -> None:
     plain = _table(torch.randn(40, 24) * torch.logspace(-3, 3, 40)[:, None])  # rows of very different scales
-    table = Int8().table(plain)
+    table = Int8(packed=packed).table(plain)
     assert isinstance(table, Int8Table)
     ids = torch.tensor([[0, 39], [7, 7]])
     torch.testing.assert_close(table(ids), rounded(plain.weight)[ids])
@@ -111,7 +114,10 @@ def test_a_table_is_looked_up_and_read_backwards_from_one_copy() -> None:
     assert ((table.weight * table.scale - plain.weight).abs() <= step / 2 * 1.001).all()
     hidden = torch.randn(2, 3, 24)
     expected = nn.functional.linear(hidden, rounded(plain.weight))
-    torch.testing.assert_close(table.score(hidden), expected, rtol=1e-3, atol=1e-3 * float(expected.abs().mean()))
+    size = expected.abs().mean((0, 1))
+    assert ((table.score(hidden) - expected).abs() < 1e-3 * size).all()
+    bias = torch.randn(40)
+    assert ((table.score(hidden, bias) - expected - bias).abs() < 1e-3 * size + 1e-6).all()
     assert {name: tensor.dtype for name, tensor in table.state_dict().items()} == {
         "weight": torch.int8,
         "scale": torch.float32,
@@ -127,6 +133,8 @@ def test_a_t5_small_takes_less_than_three_tenths_of_its_bytes() -> None:
         )
     assert 240e6 < nbytes(plain) < 245e6
     assert nbytes(quantized) < 0.26 * nbytes(plain)
+    assert isinstance(quantized.embedding, Int8Table)
+    assert nbytes(quantized) + quantized.embedding.num_packed * 512 < 0.295 * nbytes(plain)
 
 
 def nbytes(model: nn.Module) -> int:
