@@ -11,6 +11,7 @@ from unimodal.batching import Arrangement, Batch, Item, Packer
 from unimodal.training.bucketing import Bucketing
 from unimodal.training.items import Items, lengths
 from unimodal.training.mixture import Stream
+from unimodal.training.shards import Shards
 
 BATCHES_A_WINDOW = 16
 PROBED = 24
@@ -57,19 +58,19 @@ def mean_entries(items: Items, shares: Mapping[str, float]) -> float:
 
 @final
 class TrainingBatches(Dataset[Batch]):
-    """Batch number n of one rank, a pure function of (stream, rank, n).
+    """Batch number n of one process, a pure function of (stream, shard, n's place in the shard).
 
-    Two windows are open at a time and take turns, so that two workers that take turns open one each.
+    Two windows of a shard are open at a time and take turns, so that two workers that take turns open one each.
     """
 
-    def __init__(self, items: Items, stream: Stream, collation: Collation, *, rank: int = 0, ranks: int = 1) -> None:
-        self.items, self.stream, self.collation = items, stream, collation
-        self.rank, self.ranks = rank, ranks
+    def __init__(self, items: Items, stream: Stream, collation: Collation, shards: Shards) -> None:
+        self.items, self.stream, self.collation, self.shards = items, stream, collation, shards
         self._open: dict[int, list[list[Item]]] = {}
 
     def __getitem__(self, number: int) -> Batch:
-        pair, place = divmod(number, 2 * BATCHES_A_WINDOW)
-        window = (2 * pair + place % 2) * self.ranks + self.rank
+        shard, turn = self.shards.place(number)
+        pair, place = divmod(turn, 2 * BATCHES_A_WINDOW)
+        window = (2 * pair + place % 2) * self.shards.total + shard
         return self.collation.batch(self._batches(window)[place // 2])
 
     def _batches(self, window: int) -> list[list[Item]]:
@@ -80,7 +81,7 @@ class TrainingBatches(Dataset[Batch]):
                 raise ValueError(f"longest: hardly any example has {self.collation.longest} entries or fewer")
             generator = Random(f"{self.stream.seed} batches {window}")
             split = self.collation.bucketing.split([lengths(item) for item in items], BATCHES_A_WINDOW, generator)
-            self._open = {kept: self._open[kept] for kept in sorted(self._open)[-1:]}
+            self._open = {kept: self._open[kept] for kept in list(self._open)[1 - 2 * self.shards.own :]}
             self._open[window] = [[items[example] for example in examples] for examples in split]
         return self._open[window]
 

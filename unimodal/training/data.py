@@ -25,12 +25,17 @@ from unimodal.training.batches import (
 from unimodal.training.bucketing import Bucketing
 from unimodal.training.items import Items
 from unimodal.training.mixture import Mixture, Stream
+from unimodal.training.shards import Shards
 from unimodal.training.vocabulary import prepare
 
 
 @final
 class Batching:
-    """What a config says of batches: `entries` on average, source and target together; `longest` limits each side."""
+    """What a config says of batches: `entries` on average, source and target together; `longest` limits each side.
+
+    `shards` is how many processes a run is cut for, those that it has where it is not given: one process with two
+    shards takes the batches of two processes in turns.
+    """
 
     def __init__(
         self,
@@ -41,9 +46,10 @@ class Batching:
         longest: int = 512,
         workers: int = 0,
         memory: int = 2_000_000_000,
+        shards: int | None = None,
     ) -> None:
         self.bucketing, self.packer, self.entries, self.longest = bucketing, packer, entries, longest
-        self.workers, self.memory = workers, memory
+        self.workers, self.memory, self.shards = workers, memory, shards
 
 
 @final
@@ -89,6 +95,13 @@ class TaskData(LightningDataModule):
             for name, spec in self.task_specs.items()
         }
 
+    @property
+    def shards(self) -> Shards:
+        """What this process takes of the run's batches."""
+        assert self.trainer is not None
+        ranks = self.trainer.world_size
+        return Shards(self.batching.shards or ranks, self.trainer.global_rank, ranks)
+
     def train_dataloader(self) -> DataLoader[Batch]:
         """Goes on after the batches that the trainer has taken, as its checkpoint tells."""
         assert self.trainer is not None
@@ -96,9 +109,7 @@ class TaskData(LightningDataModule):
         shares = self.mixture.shares(items.sizes)
         collation = self._collation()
         stream = Stream(items.sizes, shares, window=collation.window(mean_entries(items, shares)), seed=self.seed)
-        batches = TrainingBatches(
-            items, stream, collation, rank=self.trainer.global_rank, ranks=self.trainer.world_size
-        )
+        batches = TrainingBatches(items, stream, collation, self.shards)
         first = self.trainer.global_step * self.trainer.accumulate_grad_batches
         return DataLoader(batches, batch_size=None, sampler=CountingSampler(first), num_workers=self.batching.workers)
 

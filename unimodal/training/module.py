@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast, final
 
@@ -17,8 +16,10 @@ from unimodal.config import UnimodalConfig
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.objectives import Objective, Term, total
 from unimodal.spec import load_spec
+from unimodal.training.data import TaskData
 from unimodal.training.optimizer import OptimizerFactory
 from unimodal.training.schedule import Constant, Schedule
+from unimodal.training.step_losses import StepLosses, by_task, is_of
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -49,7 +50,8 @@ class Learner(LightningModule):
             self.adapter.attach(self.model)
         self.seed = seed
         self.seconds, self.entries = 0.0, 0
-        """Of training so far, over all sessions of the run; entries are this process's."""
+        """Of training so far, over all sessions of the run: the first process's clock, all processes' entries."""
+        self._losses = StepLosses()
         self._began = 0.0
         self._measured: dict[str, tuple[Tensor, Tensor]] = {}
 
@@ -59,22 +61,24 @@ class Learner(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss of one batch. Its noise (dropout, masks) is seeded by its number, so a resumed run repeats none."""
-        number = self.trainer.global_step * self.trainer.accumulate_grad_batches
-        number += batch_idx % self.trainer.accumulate_grad_batches
-        torch.manual_seed(((self.seed << 40) + number) * self.trainer.world_size + self.trainer.global_rank)
+        """The loss of one batch. Its noise (dropout, masks) is seeded by its place in its shard.
+
+        So a resumed run repeats none, and the same batch has the same noise on whichever process.
+        """
+        accumulated = self.trainer.accumulate_grad_batches
+        place = batch_idx % accumulated
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer, not declared
+        assert isinstance(data, TaskData)
+        torch.manual_seed(data.shards.seed(self.seed, self.trainer.global_step * accumulated + place))
         terms = self._terms(batch)
         loss = total(terms)
-        self._log_step(terms, loss, batch)
+        self._losses.add(float(loss.detach()), batch.num_entries, by_task(terms, batch.tasks))
+        if place + 1 == accumulated:
+            self._log_step(batch.num_examples)
         return loss
 
     def on_train_start(self) -> None:
         self._began = time.perf_counter()
-
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        self.entries += batch.num_entries
-        now = time.perf_counter()
-        self.seconds, self._began = self.seconds + now - self._began, now
 
     def on_validation_epoch_start(self) -> None:
         self._begin_evaluation()
@@ -105,14 +109,17 @@ class Learner(LightningModule):
         terms: dict[str, Term] = self.objective.terms(self.model, output, batch)
         return terms
 
-    def _log_step(self, terms: Mapping[str, Term], loss: Tensor, batch: Batch) -> None:
-        losses = {f"train/{name}": value for name, value in by_task(terms, batch.tasks).items()}
-        value = float(loss.detach())
+    def _log_step(self, num_examples: int) -> None:
+        now = time.perf_counter()
+        whole = self._losses.gather(self.seconds + now - self._began, self.trainer.world_size)
+        self.seconds, self._began = whole.seconds, now
+        self.entries += whole.entries
+        value, losses = whole.loss, {f"train/{name}": mean for name, mean in whole.by_task.items()}
         if not math.isfinite(value):
             raise ValueError(f"step {self.trainer.global_step}: the loss is {value} ({losses})")
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
         speed = {"entries_per_second": self.entries / self.seconds} if self.seconds else {}
-        self.log_dict({"train/loss": value, **losses, "learning_rate": rate, **speed}, batch_size=batch.num_examples)
+        self.log_dict({"train/loss": value, **losses, "learning_rate": rate, **speed}, batch_size=num_examples)
 
     def _begin_evaluation(self) -> None:
         self._measured = {}
@@ -122,7 +129,7 @@ class Learner(LightningModule):
         """Adds up each term, its weight and the number of examples, by task and for the whole."""
         for name, term in self._terms(batch).items():
             for task in set(batch.tasks):
-                chosen = term.has_target & _is_of(task, batch.tasks, term.loss.device)
+                chosen = term.has_target & is_of(task, batch.tasks, term.loss.device)
                 sums = torch.stack([(term.loss * chosen).sum(), chosen.sum().to(term.loss.dtype)]).detach()
                 known = self._measured.get(f"{task}/{name}")
                 weight = torch.tensor(term.weight, device=sums.device)
@@ -159,18 +166,3 @@ def model_of(source: str) -> UnimodalForConditionalGeneration:
     if unknown := sorted(set(spec) - {"spec", "processors"}):
         raise ValueError(f"{path}: {', '.join(unknown)}: a model's file has spec and processors")
     return UnimodalForConditionalGeneration(UnimodalConfig(**spec))
-
-
-def by_task(terms: Mapping[str, Term], tasks: tuple[str, ...]) -> dict[str, float]:
-    """{task/term: mean over its examples that have it}, in one transfer from the device."""
-    stacked = torch.stack([torch.stack([term.loss, term.has_target.to(term.loss.dtype)]) for term in terms.values()])
-    sums: dict[str, list[float]] = {}
-    for name, (losses, present) in zip(terms, stacked.detach().tolist(), strict=True):
-        for task, loss, has in zip(tasks, losses, present, strict=True):
-            if has:
-                sums.setdefault(f"{task}/{name}", []).append(loss)
-    return {name: sum(values) / len(values) for name, values in sorted(sums.items())}
-
-
-def _is_of(task: str, tasks: tuple[str, ...], device: torch.device) -> Tensor:
-    return torch.tensor([other == task for other in tasks], device=device)

@@ -34,7 +34,8 @@ class ProgressDisplay(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if not trainer.is_global_zero:
+        accumulates = (batch_idx + 1) % trainer.accumulate_grad_batches
+        if not trainer.is_global_zero or accumulates:
             return
         metrics = trainer.callback_metrics
         loss = float(metrics["train/loss"])
