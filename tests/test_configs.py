@@ -15,7 +15,7 @@ from unimodal.generate import decoding_of
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.processor import UnimodalProcessor
 from unimodal.spec import load_spec
-from unimodal.training.checkpoint import SaveLast
+from unimodal.training.checkpoints.saving import SaveCheckpoints
 from unimodal.training.cli import DEFAULTS
 from unimodal.training.data import TaskData
 from unimodal.training.module import Learner
@@ -57,7 +57,7 @@ def test_a_training_run_is_built(path: Path, tmp_path: Path) -> None:
     assert set(config) <= TRAINING
     trainer = Trainer(**{**DEFAULTS, **config["trainer"], "logger": False, "default_root_dir": str(tmp_path)})
     assert trainer.max_steps > 0
-    SaveLast(**config["checkpoint"])
+    SaveCheckpoints(**config["checkpoint"])
     settings = config["model"]
     if not settings["source"].endswith(".yaml"):  # a folder that another run writes
         settings["source"] = "configs/models/tiny.yaml"

@@ -21,9 +21,10 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from transformers.utils.logging import disable_progress_bar
 
 from unimodal.spec import load_spec
-from unimodal.training.checkpoint import LAST, SaveLast
+from unimodal.training.checkpoints.saving import SaveCheckpoints, find_checkpoint
 from unimodal.training.data import TaskData
 from unimodal.training.export import Export
+from unimodal.training.guards.signals import StopSignals
 from unimodal.training.metrics import MetricsFile
 from unimodal.training.module import PACKAGE, Learner
 from unimodal.training.progress import ProgressDisplay
@@ -34,7 +35,7 @@ DEFAULTS: dict[str, Any] = {
     "num_sanity_val_steps": 0,
     "log_every_n_steps": 1,
     "gradient_clip_val": 1.0,
-    "enable_checkpointing": False,  # SaveLast does it
+    "enable_checkpointing": False,  # SaveCheckpoints does it
     "enable_progress_bar": False,  # ProgressDisplay does it
     "enable_model_summary": False,
     "use_distributed_sampler": False,  # batches know their rank
@@ -54,7 +55,8 @@ class TrainingCLI(LightningCLI):
         return {name: known[name] for name in ("fit", "validate", "test")}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.add_lightning_class_args(SaveLast, "checkpoint")
+        parser.add_lightning_class_args(SaveCheckpoints, "checkpoint")
+        parser.add_lightning_class_args(StopSignals, "stopping")
         parser.link_arguments("seed_everything", "model.seed", compute_fn=int)
         parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
 
@@ -66,10 +68,8 @@ class TrainingCLI(LightningCLI):
         settings = self.config[self.config.subcommand]
         if settings.trainer.default_root_dir is None:
             raise ValueError("trainer.default_root_dir: names no folder for the run")
-        if settings.get("ckpt_path") == "last":
-            settings.ckpt_path = str(Path(settings.trainer.default_root_dir) / LAST)
-        if settings.get("ckpt_path") and not Path(settings.ckpt_path).is_file():
-            raise FileNotFoundError(f"{settings.ckpt_path}: no such checkpoint to go on from")
+        if settings.get("ckpt_path"):
+            settings.ckpt_path = str(find_checkpoint(settings.ckpt_path, Path(settings.trainer.default_root_dir)))
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         folder = Path(self.config_init[self.config.subcommand].trainer.default_root_dir)

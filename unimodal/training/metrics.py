@@ -2,7 +2,7 @@
 
 import csv
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, final
 
@@ -17,7 +17,7 @@ class MetricsFile(Logger):
     """Rows of `step` and whatever was measured at it; a new column makes the file be written again.
 
     A run that starts at step s keeps the rows before s of the file that it finds, so that a resumed run's file is that
-    of a run that never stopped.
+    of a run that never stopped, even if that was killed in the middle of a line.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -63,11 +63,15 @@ class MetricsFile(Logger):
         if self._written < 0:
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        with self._file.open("a" if self._written else "w", newline="", encoding="utf-8") as file:
+        # Written again, it takes the place of the old file whole, so that a kill loses no row.
+        target = self._file if self._written else self._file.with_suffix(".draft")
+        with target.open("a" if self._written else "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self._columns)
             if not self._written:
                 writer.writeheader()
             writer.writerows(self._rows[self._written :])
+        if not self._written:
+            target.replace(self._file)
         self._written = len(self._rows)
 
     @rank_zero_only
@@ -78,7 +82,12 @@ class MetricsFile(Logger):
         self._written = 0
         if step and self._file.is_file():
             with self._file.open(newline="", encoding="utf-8") as file:
-                reader = csv.DictReader(file)
+                reader = csv.DictReader(_whole_lines(file))
                 self._columns = list(reader.fieldnames or self._columns)
                 rows = [{name: value for name, value in row.items() if value} for row in reader]
             self._rows = [{**row, "step": int(row["step"])} for row in rows if int(row["step"]) < step]
+
+
+def _whole_lines(file: Iterable[str]) -> Iterator[str]:
+    """Lines that have their end: a kill may leave the last one torn."""
+    return (line for line in file if line.endswith("\n"))

@@ -11,7 +11,7 @@ import yaml
 from unimodal.build import build
 from unimodal.processor import PIECES_FILE
 from unimodal.spec import load_spec, merge_specs
-from unimodal.training.checkpoint import LAST
+from unimodal.training.checkpoints.folders import CheckpointFolders
 from unimodal.training.cli import main
 from unimodal.training.metrics import FILE as METRICS
 from unimodal.training.module import PACKAGE
@@ -54,12 +54,15 @@ def fit(
 
 
 def unfinished(config: Mapping[str, Any], folder: Path) -> Path | None:
-    """The last checkpoint of a run of the same config, however long it was to take; None where there is none."""
-    recipe, last = folder / RECIPE, folder / LAST
-    if not recipe.is_file() or not last.is_file():
+    """The newest good checkpoint of a run of the same config, however long it was to take; None where there is none."""
+    recipe = folder / RECIPE
+    if not recipe.is_file():
         return None
     asked = merge_specs(config, {"trainer": {"default_root_dir": str(folder)}})
-    return last if _timeless(load_spec(recipe)) == _timeless(asked) else None
+    if _timeless(load_spec(recipe)) != _timeless(asked):
+        return None
+    latest, _ = CheckpointFolders(folder).find_latest()
+    return latest
 
 
 def adaptation(

@@ -10,6 +10,7 @@ from unimodal.catalogue import task_names
 from unimodal.commands import demo
 from unimodal.commands.demo import CONFIG, Demo, Settings
 from unimodal.training import recipes
+from unimodal.training.checkpoints.folders import CheckpointFolders
 from unimodal.training.recipes import load_config
 
 
@@ -46,10 +47,10 @@ def test_the_schedule_ends_with_the_time(tmp_path: Path, planned: Demo, monkeypa
     seen: list[list[str]] = []
     monkeypatch.setattr(recipes, "main", seen.append)
     monkeypatch.setattr(recipes, "_last_step", lambda metrics: "1 step")
-    recipes.fit(planned.training, tmp_path / "run", seconds=3725.4, checkpoint=tmp_path / "last.ckpt")
+    recipes.fit(planned.training, tmp_path / "run", seconds=3725.4, checkpoint=tmp_path / "step-000010")
     command, flag, recipe, *more = seen[0]
     written = load_config(recipe)
-    assert (command, flag, more) == ("fit", "--config", ["--ckpt_path", str(tmp_path / "last.ckpt")])
+    assert (command, flag, more) == ("fit", "--config", ["--ckpt_path", str(tmp_path / "step-000010")])
     assert written["trainer"]["max_time"] == "00:01:02:05" and written["model"]["schedule"]["seconds"] == 3725
     assert written["trainer"]["default_root_dir"] == str(tmp_path / "run")
 
@@ -61,8 +62,11 @@ def test_a_stopped_run_goes_on_where_its_config_is_the_same(
     monkeypatch.setattr(recipes, "_last_step", lambda metrics: "1 step")
     assert recipes.unfinished(planned.training, tmp_path) is None
     recipes.fit(planned.training, tmp_path, seconds=60)
-    (tmp_path / "last.ckpt").touch()
-    assert recipes.unfinished(planned.training, tmp_path) == tmp_path / "last.ckpt"
+    folders = CheckpointFolders(tmp_path)
+    folders.staged(10).mkdir(parents=True)
+    assert recipes.unfinished(planned.training, tmp_path) is None
+    last = folders.commit(10, ranks=[])
+    assert recipes.unfinished(planned.training, tmp_path) == last
     another = {**planned.training, "seed_everything": 8}
     assert recipes.unfinished(another, tmp_path) is None
 

@@ -15,11 +15,15 @@ from unimodal.hub import load_own
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.spec import load_spec, merge_specs
 from unimodal.task import Example
+from unimodal.training.checkpoints.states import read_state
 from unimodal.vocabulary import TextPieces
 
 SHORT = ("--trainer.max_steps", "6", "--trainer.val_check_interval", "3", "--checkpoint.every", "2")
 NOISY = {"spec": {"backbone": {side: {"block": {"residual": {"dropout": 0.3}}} for side in ("encoder", "decoder")}}}
-PACKED = ("unimodal.training.bucketing.Mixed", {"class": "unimodal.batching.Packed", "source": 256, "target": 64})
+PACKED = (
+    "unimodal.training.bucketings.mixed.Mixed",
+    {"class": "unimodal.batching.Packed", "source": 256, "target": 64},
+)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -35,8 +39,9 @@ def test_a_run_leaves_metrics_a_checkpoint_and_a_model(fit: Fit) -> None:
         assert 0 < float(row["learning_rate"]) <= 0.003
     assert [row["step"] for row in found if row["validation/loss"]] == ["2", "5"]
     assert all(float(row["validation/code_summary/cross_entropy"]) > 0 for row in found if row["validation/loss"])
-    checkpoint = torch.load(folder / "last.ckpt", weights_only=True)
-    assert checkpoint["global_step"] == 6 and checkpoint["progress"]["entries"] > 0
+    assert [path.name for path in sorted((folder / "checkpoints").iterdir())] == ["step-000004", "step-000006"]
+    saved, rest = read_state(folder / "checkpoints/step-000006")
+    assert rest["global_step"] == 6 and rest["progress"]["entries"] > 0
     assert list(folder.glob("tensorboard/events*"))
     names = {"config.json", "model.safetensors", "tokenizer.model", "processor_config.json"}
     assert names <= {path.name for path in folder.iterdir()}
@@ -45,19 +50,21 @@ def test_a_run_leaves_metrics_a_checkpoint_and_a_model(fit: Fit) -> None:
     (result,) = model.answer(task, [Example("mine", {"code": "def area(width, height):\n    return width * height\n"})])
     assert isinstance(result.value, str)
     for name, value in model.model.state_dict().items():
-        assert torch.equal(value, checkpoint["state_dict"][f"model.{name}"]), name
+        assert torch.equal(value, saved[f"model.{name}"]), name
 
 
-@pytest.mark.parametrize("batching", [None, PACKED], ids=["by_length", "packed"])
-def test_a_resumed_run_takes_the_same_steps(fit: Fit, batching: tuple[str, object] | None, tmp_path: Path) -> None:
-    """Dropout, augmentation, order, optimiser and schedule go on; one run is stopped between two checkpoints."""
+@pytest.mark.parametrize(("batching", "stop"), [(None, 5), (PACKED, 6)], ids=["by_length", "packed"])
+def test_a_resumed_run_takes_the_same_steps(
+    fit: Fit, batching: tuple[str, object] | None, stop: int, tmp_path: Path
+) -> None:
+    """Dropout, augmentation, order, optimiser and schedule go on, after a step with a validation and one without."""
     model = tmp_path / "model.yaml"
     model.write_text(yaml.safe_dump(merge_specs(load_spec("configs/models/tiny.yaml"), NOISY)), encoding="utf-8")
     arguments = ["--trainer.val_check_interval", "3", "--checkpoint.every", "2", "--model.source", str(model)]
     if batching is not None:
         arguments += ["--data.batching.bucketing", batching[0], "--data.batching.packer", json.dumps(batching[1])]
     whole = fit(*arguments, "--trainer.max_steps", "9", folder="whole")
-    fit(*arguments, "--trainer.max_steps", "5", folder="parts")
+    fit(*arguments, "--trainer.max_steps", str(stop), folder="parts")
     parts = fit(*arguments, "--trainer.max_steps", "9", "--ckpt_path", "last", folder="parts")
     expected, found = rows(whole), rows(parts)
     timed = "entries_per_second"
@@ -106,11 +113,11 @@ def test_an_adapter_is_trained_beside_a_model_that_stays(fit: Fit) -> None:
         "0.1",
     )
     folder = fit(*SHORT, *source, folder="base/adapter")
-    assert {"adapter_config.json", "adapter_model.safetensors", "last.ckpt", "metrics.csv"} <= {
+    assert {"adapter_config.json", "adapter_model.safetensors", "checkpoints", "metrics.csv"} <= {
         path.name for path in folder.iterdir()
     }
     assert not (folder / "model.safetensors").exists() and (base / "model.safetensors").read_bytes() == before
-    checkpoint = torch.load(folder / "last.ckpt", weights_only=True)["state_dict"]
+    checkpoint, _ = read_state(folder / "checkpoints/step-000006")
     trained = UnimodalForConditionalGeneration.from_pretrained(base).state_dict()
     for name, value in checkpoint.items():
         plain = name.removeprefix("model.").replace(".base_layer", "")
@@ -127,7 +134,7 @@ MISTAKES = {
     "misspelt part": (["--model.schedule.warmupp", "3"], r"model.schedule.warmupp: .*did you mean 'warmup'"),
     "misspelt argument": (["--trainer.max_stepss", "3"], r"max_stepss"),
     "not a number": (["--trainer.max_steps", "many"], r"trainer.max_steps.*many"),
-    "no checkpoint": (["--ckpt_path", "last"], r"last.ckpt"),
+    "no checkpoint": (["--ckpt_path", "last"], r"checkpoints: no whole checkpoint to go on from"),
     "nothing to learn pieces from": (
         ["--data.pieces", "nowhere.model", "--data.texts", "null"],
         r"nowhere.model: no such file",
