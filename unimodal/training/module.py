@@ -1,6 +1,5 @@
 """The one LightningModule: a model, an objective, an optimiser. Kinds of training differ in the objective alone."""
 
-import math
 import time
 from pathlib import Path
 from typing import Any, cast, final
@@ -53,6 +52,7 @@ class Learner(LightningModule):
         """Of training so far, over all sessions of the run: the first process's clock, all processes' entries."""
         self._losses = StepLosses()
         self._began = 0.0
+        self._gradient_norm: float | None = None
         self._measured: dict[str, tuple[Tensor, Tensor]] = {}
 
     def configure_optimizers(self) -> Any:
@@ -70,12 +70,32 @@ class Learner(LightningModule):
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer, not declared
         assert isinstance(data, TaskData)
         torch.manual_seed(data.shards.seed(self.seed, self.trainer.global_step * accumulated + place))
+        self._gradient_norm = None
         terms = self._terms(batch)
         loss = total(terms)
         self._losses.add(float(loss.detach()), batch.num_entries, by_task(terms, batch.tasks))
         if place + 1 == accumulated:
             self._log_step(batch.num_examples)
         return loss
+
+    def measure_gradients(self) -> float:
+        """The norm of all gradients of a step, measured once; 0 where a strategy keeps them to itself (DeepSpeed)."""
+        if self._gradient_norm is None:
+            gradients = [parameter.grad for parameter in self.parameters() if parameter.grad is not None]
+            self._gradient_norm = float(torch.nn.utils.get_total_norm(gradients)) if gradients else 0.0
+        return self._gradient_norm
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """As Lightning, but the norm is not measured a second time, and gradients below it are left alone."""
+        if gradient_clip_algorithm not in (None, "norm"):
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        elif gradient_clip_val and (norm := self.measure_gradients()) > gradient_clip_val:
+            torch.nn.utils.clip_grads_with_norm_(self.parameters(), gradient_clip_val, torch.tensor(norm))
 
     def on_train_start(self) -> None:
         self._began = time.perf_counter()
@@ -115,8 +135,6 @@ class Learner(LightningModule):
         self.seconds, self._began = whole.seconds, now
         self.entries += whole.entries
         value, losses = whole.loss, {f"train/{name}": mean for name, mean in whole.by_task.items()}
-        if not math.isfinite(value):
-            raise ValueError(f"step {self.trainer.global_step}: the loss is {value} ({losses})")
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
         speed = {"entries_per_second": self.entries / self.seconds} if self.seconds else {}
         self.log_dict({"train/loss": value, **losses, "learning_rate": rate, **speed}, batch_size=num_examples)
