@@ -5,6 +5,6 @@ examples from a corpus or a world and knows no model; `configs/tasks/NAME.yaml` 
 from the caller. A corpus that cannot be fetched raises `CorpusUnavailable`, and the caller goes on without the task.
 """
 
-from unimodal.task import SPLITS, Baseline, Example, Metric, Task
+from unimodal.task import SPLITS, Baseline, Example, Metric, Schema, Task
 
-__all__ = ["SPLITS", "Baseline", "Example", "Metric", "Task"]
+__all__ = ["SPLITS", "Baseline", "Example", "Metric", "Schema", "Task"]

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import final
 
 from unimodal.codecs.characters import CharacterCodec
-from unimodal.tasks import Baseline, Example, Task
+from unimodal.tasks import Baseline, Example, Schema, Task
 from unimodal.tasks.baselines import best_constant, constant
 from unimodal.tasks.clips import read_sounds, sound, transcribed
+from unimodal.tasks.columns.sound import Sound
+from unimodal.tasks.columns.spoken import Spoken
 from unimodal.tasks.files import refuse_prompt
 from unimodal.tasks.metrics.errors import CharacterErrorRate
 from unimodal.tasks.order import mixed
@@ -48,6 +50,12 @@ class SpeechRecognition(Task):
     @cached_property
     def codec(self) -> CharacterCodec:
         return CharacterCodec(self._vocabulary)
+
+    @property
+    def schema(self) -> Schema:
+        answer = Spoken(self.language, sample="your message has been successfully forwarded")
+        versions = tuple({"speed": speed} for speed in self.speeds)
+        return Schema({"speech": Sound(self.max_seconds)}, answer, versions)
 
     def examples(self, split: str) -> list[Example]:
         return mixed(

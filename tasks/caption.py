@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import final
 
 from unimodal.codecs.text import TextCodec
-from unimodal.tasks import Baseline, Example, Task
+from unimodal.tasks import Baseline, Example, Schema, Task
 from unimodal.tasks.baselines import best_constant, majority
+from unimodal.tasks.columns.picture import Picture
+from unimodal.tasks.columns.text import Text
 from unimodal.tasks.corpora.tuxpaint import TuxPaint
 from unimodal.tasks.files import read_pictures, refuse_prompt
 from unimodal.tasks.metrics.overlap import RougeL
@@ -37,6 +39,10 @@ class ImageCaptioning(Task):
     @cached_property
     def codec(self) -> TextCodec:
         return TextCodec(self._vocabulary)
+
+    @property
+    def schema(self) -> Schema:
+        return Schema({"image": Picture()}, Text("a sentence about the picture", sample="A king penguin."))
 
     def examples(self, split: str) -> list[Example]:
         return mixed(

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import final
 
 from unimodal.codecs.labels import LabelCodec
-from unimodal.tasks import Baseline, Example, Task
+from unimodal.tasks import Baseline, Example, Schema, Task
 from unimodal.tasks.baselines import majority
+from unimodal.tasks.columns.label import Label
+from unimodal.tasks.columns.picture import Picture
 from unimodal.tasks.corpora.tuxpaint import TuxPaint
 from unimodal.tasks.files import read_pictures, refuse_prompt
 from unimodal.tasks.metrics.match import ExactMatch
@@ -35,12 +37,18 @@ class ImageClassification(Task):
     writes = "text"
     metric = ExactMatch()
 
-    def __init__(self, *, vocabulary: Vocabulary, cache: Path | None = None) -> None:
+    def __init__(self, *, vocabulary: Vocabulary, cache: Path | None = None, names: Sequence[str] = CATEGORIES) -> None:
+        """`names`: what a picture may show; the corpus has the sixteen categories alone."""
+        self.names = list(names)
         self._vocabulary, self._cache = vocabulary, cache
 
     @cached_property
     def codec(self) -> LabelCodec:
-        return LabelCodec(self._vocabulary, names=CATEGORIES)
+        return LabelCodec(self._vocabulary, names=self.names)
+
+    @property
+    def schema(self) -> Schema:
+        return Schema({"image": Picture()}, Label(self.names))
 
     def examples(self, split: str) -> list[Example]:
         return mixed(

@@ -9,8 +9,10 @@ from textwrap import dedent
 from typing import final
 
 from unimodal.codecs.text import TextCodec
-from unimodal.tasks import Baseline, Example, Task
+from unimodal.tasks import Baseline, Example, Schema, Task
 from unimodal.tasks.baselines import best_constant, majority
+from unimodal.tasks.columns.code import Code
+from unimodal.tasks.columns.text import Text
 from unimodal.tasks.corpora.python_library import SourceFiles
 from unimodal.tasks.files import read_texts
 from unimodal.tasks.metrics.match import EditSimilarity
@@ -50,6 +52,11 @@ class CodeCompletion(Task):
     @cached_property
     def codec(self) -> TextCodec:
         return TextCodec(self._vocabulary)
+
+    @property
+    def schema(self) -> Schema:
+        code = Code("code up to somewhere in a line", sample="import os\nimport path")
+        return Schema({"code": code}, Text("the rest of the last line", sample="lib"))
 
     def examples(self, split: str) -> Sequence[Example]:
         corpus = SourceFiles()

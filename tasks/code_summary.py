@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import final
 
 from unimodal.codecs.text import TextCodec
-from unimodal.tasks import Baseline, Example, Task
+from unimodal.tasks import Baseline, Example, Schema, Task
 from unimodal.tasks.baselines import best_constant
+from unimodal.tasks.columns.code import Code
+from unimodal.tasks.columns.text import Text
 from unimodal.tasks.corpora.python_library import DocumentedFunctions
 from unimodal.tasks.files import read_texts
 from unimodal.tasks.metrics.overlap import RougeL
@@ -41,6 +43,11 @@ class CodeSummary(Task):
     @cached_property
     def codec(self) -> TextCodec:
         return TextCodec(self._vocabulary)
+
+    @property
+    def schema(self) -> Schema:
+        code = Code("a function's code", sample="def area(width, height):\n    return width * height\n")
+        return Schema({"code": code}, Text("a sentence about it", sample="Multiply width by height."))
 
     def examples(self, split: str) -> list[Example]:
         corpus = DocumentedFunctions()

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import final
 
 from unimodal.codecs.labels import LabelCodec
-from unimodal.tasks import Baseline, Example, Task
+from unimodal.tasks import Baseline, Example, Schema, Task
 from unimodal.tasks.baselines import majority
 from unimodal.tasks.clips import read_sounds, sound
+from unimodal.tasks.columns.label import Label
+from unimodal.tasks.columns.sound import Sound
+from unimodal.tasks.columns.text import Text
 from unimodal.tasks.corpora.tuxpaint import TuxPaint
 from unimodal.tasks.files import read_texts, refuse_prompt
 from unimodal.tasks.metrics.match import ExactMatch
@@ -36,20 +39,32 @@ class SpokenLanguage(Task):
     writes = "text"
     metric = ExactMatch()
 
-    def __init__(self, *, vocabulary: Vocabulary, cache: Path | None = None, max_seconds: float = 4.0) -> None:
-        self.max_seconds = max_seconds
+    def __init__(
+        self,
+        *,
+        vocabulary: Vocabulary,
+        cache: Path | None = None,
+        max_seconds: float = 4.0,
+        names: Sequence[str] = SPOKEN,
+    ) -> None:
+        """`names`: the languages; clips of the corpus in any other are left out."""
+        self.max_seconds, self.names = max_seconds, list(names)
         self._vocabulary, self._cache = vocabulary, cache
 
     @cached_property
     def codec(self) -> LabelCodec:
-        return LabelCodec(self._vocabulary, names=SPOKEN)
+        return LabelCodec(self._vocabulary, names=self.names)
+
+    @property
+    def schema(self) -> Schema:
+        return Schema({"speech": Sound(self.max_seconds)}, Label(self.names))
 
     def examples(self, split: str) -> list[Example]:
         return mixed(
             Example(f"{stamp.group}#{stamp.key}@{language}", {"speech": clip}, language)
             for stamp in TuxPaint().examples(split, self._cache)
             for language, clip in sorted(stamp.speech.items())
-            if language in SPOKEN and clip.seconds <= self.max_seconds
+            if language in self.names and clip.seconds <= self.max_seconds
         )
 
     def prompt(self, example: Example) -> list[tuple[str, object]]:
@@ -77,20 +92,32 @@ class WrittenLanguage(Task):
     writes = "text"
     metric = ExactMatch()
 
-    def __init__(self, *, vocabulary: Vocabulary, cache: Path | None = None, max_words: int = 16) -> None:
-        self.max_words = max_words
+    def __init__(
+        self,
+        *,
+        vocabulary: Vocabulary,
+        cache: Path | None = None,
+        max_words: int = 16,
+        names: Sequence[str] = WRITTEN,
+    ) -> None:
+        """`names`: the languages; captions of the corpus in any other are left out."""
+        self.max_words, self.names = max_words, list(names)
         self._vocabulary, self._cache = vocabulary, cache
 
     @cached_property
     def codec(self) -> LabelCodec:
-        return LabelCodec(self._vocabulary, names=WRITTEN)
+        return LabelCodec(self._vocabulary, names=self.names)
+
+    @property
+    def schema(self) -> Schema:
+        return Schema({"text": Text(sample="De letter z.")}, Label(self.names))
 
     def examples(self, split: str) -> list[Example]:
         return mixed(
             Example(f"{stamp.group}#{stamp.key}@{language}", {"text": caption}, language)
             for stamp in TuxPaint().examples(split, self._cache)
             for language, caption in sorted(stamp.captions.items())
-            if language in WRITTEN and len(caption.split()) <= self.max_words
+            if language in self.names and len(caption.split()) <= self.max_words
         )
 
     def prompt(self, example: Example) -> list[tuple[str, object]]:

@@ -9,8 +9,10 @@ import numpy as np
 import torch
 
 from unimodal.codecs.digits import DigitCodec
-from unimodal.tasks import Baseline, Example, Task
+from unimodal.tasks import Baseline, Example, Schema, Task
 from unimodal.tasks.baselines import best_constant, majority
+from unimodal.tasks.columns.picture import Picture
+from unimodal.tasks.columns.text import Text
 from unimodal.tasks.corpora.mnist import Mnist
 from unimodal.tasks.files import read_pictures, refuse_prompt
 from unimodal.tasks.metrics.errors import CharacterErrorRate
@@ -46,6 +48,11 @@ class NumberReading(Task):
     def codec(self) -> DigitCodec:
         least, most = LENGTHS
         return DigitCodec(self._vocabulary, min_digits=least, max_digits=most)
+
+    @property
+    def schema(self) -> Schema:
+        least, most = LENGTHS
+        return Schema({"image": Picture()}, Text(f"{least} to {most} digits in a string", sample="407"))
 
     def examples(self, split: str) -> Sequence[Example]:
         records = Mnist().examples(split, self._cache)

@@ -7,8 +7,10 @@ from typing import final
 
 from unimodal.codecs.text import TextCodec
 from unimodal.prenets.table import Grid
-from unimodal.tasks import Baseline, Example, Task
+from unimodal.tasks import Baseline, Example, Schema, Task
 from unimodal.tasks.baselines import majority, majority_by
+from unimodal.tasks.columns.table import TableFile
+from unimodal.tasks.columns.text import Text
 from unimodal.tasks.corpora.tables import Tables
 from unimodal.tasks.files import check_file
 from unimodal.tasks.metrics.match import ExactMatch
@@ -44,6 +46,11 @@ class TableQuestionAnswering(Task):
     @cached_property
     def codec(self) -> TextCodec:
         return TextCodec(self._vocabulary)
+
+    @property
+    def schema(self) -> Schema:
+        question = Text("a question about the table", sample="what is the largest price?")
+        return Schema({"question": question, "table": TableFile()}, Text("the answer", sample="12.50"))
 
     def examples(self, split: str) -> Sequence[Example]:
         corpus = Tables()

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import final
 
 from unimodal.codecs.text import TextCodec
-from unimodal.tasks import Baseline, Example, Task
+from unimodal.tasks import Baseline, Example, Schema, Task
 from unimodal.tasks.baselines import best_constant
+from unimodal.tasks.columns.text import Text
 from unimodal.tasks.corpora.catalogues import Catalogues, SentencePair
 from unimodal.tasks.files import read_texts
 from unimodal.tasks.metrics.overlap import ChrF
@@ -40,6 +41,11 @@ class Translation(Task):
     @cached_property
     def codec(self) -> TextCodec:
         return TextCodec(self._vocabulary)
+
+    @property
+    def schema(self) -> Schema:
+        text = Text("an English sentence", sample="Cannot open the file")
+        return Schema({"text": text}, Text("the same in the task's language", sample="Impossible d'ouvrir le fichier"))
 
     def examples(self, split: str) -> list[Example]:
         corpus = Catalogues(self.language)

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from unimodal.prenets.spectrogram import VOICE
 from unimodal.prenets.waveform import Waveform
-from unimodal.tasks import Baseline, Example, Task
+from unimodal.tasks import Baseline, Example, Schema, Task
 from unimodal.tasks.clips import sound, transcribed
+from unimodal.tasks.columns.sound import Sound
+from unimodal.tasks.columns.spoken import Spoken
 from unimodal.tasks.files import read_texts
 from unimodal.tasks.metrics.mel_distance import MelDistance
 from unimodal.tasks.on_demand import OnDemand
@@ -50,6 +52,10 @@ class SpeechSynthesis(Task):
     @property
     def codec(self) -> None:
         return None
+
+    @property
+    def schema(self) -> Schema:
+        return Schema({"text": Spoken(self.language, sample="please hold")}, Sound(self.max_seconds))
 
     def examples(self, split: str) -> Sequence[Example]:
         clips = transcribed(self.language, split, self._cache, self.max_seconds)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from unimodal.codecs import Codec
+from unimodal.columns import Column, Files
 
 SPLITS = ("train", "validation", "test")
 
@@ -24,6 +25,41 @@ class Example:
     def group(self) -> str:
         """What a split keeps together: the speaker, table, file or sentence that the example comes from."""
         return self.key.rpartition("#")[0]
+
+
+ANSWER = "answer"
+"""The field of a manifest's rows that holds the answer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Schema:
+    """The fields of a manifest's rows: those of the inputs, by the names that `Task.prompt` reads, and the answer's."""
+
+    inputs: Mapping[str, Column]
+    answer: Column
+    versions: tuple[Mapping[str, object], ...] = ({},)
+    """Inputs that training adds: each makes an example of its own, of the same clip at another speed, say."""
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """All fields by name, the answer last."""
+        return {**self.inputs, ANSWER: self.answer}
+
+    def example(self, row: Mapping[str, object], files: Files, key: str) -> Example:
+        """The example of one row; what it names besides is not looked at.
+
+        Raises ValueError or FileNotFoundError, in one line that names the field, for a row that cannot be used.
+        """
+        found: dict[str, object] = {}
+        for name, column in self.columns.items():
+            if name not in row:
+                raise ValueError(f"{name}: is missing")
+            try:
+                found[name] = column.read(row[name], files)
+            except (ValueError, OSError) as error:
+                raise ValueError(f"{name}: {error}") from error
+        answer = found.pop(ANSWER)
+        return Example(key, found, answer)
 
 
 Baseline = Callable[[Example], object]
@@ -63,6 +99,11 @@ class Task(ABC):
     @abstractmethod
     def codec(self) -> Codec[Any] | None:
         """Answer <-> tokens; None where a Postnet writes the answer."""
+
+    @property
+    @abstractmethod
+    def schema(self) -> Schema:
+        """How a manifest of a user's own examples is written."""
 
     @abstractmethod
     def examples(self, split: str) -> Sequence[Example]:

@@ -18,6 +18,7 @@ from unimodal.spec import load_spec
 from unimodal.tasks import SPLITS, Example, Task
 from unimodal.tasks.corpora import CorpusUnavailable
 from unimodal.tasks.on_demand import OnDemand
+from unimodal.tasks.own_data import OwnData
 from unimodal.vocabulary import Vocabulary
 
 CONFIGS = Path(unimodal.tasks.__file__).parents[1] / "configs" / "tasks"
@@ -49,7 +50,8 @@ def drawn(examples: Sequence[Example]) -> bool:
 def classes() -> set[type]:
     modules = (importlib.import_module(f"unimodal.tasks.{found.name}") for found in pkgutil.iter_modules(TASKS_PATH))
     found = (value for module in modules for value in vars(module).values() if inspect.isclass(value))
-    return {value for value in found if issubclass(value, Task) and not inspect.isabstract(value)}
+    tasks = {value for value in found if issubclass(value, Task) and not inspect.isabstract(value)}
+    return tasks - {OwnData}  # which wraps any of them
 
 
 TASKS_PATH = unimodal.tasks.__path__

@@ -10,7 +10,7 @@ import torch
 from unimodal.codecs.text import TextCodec
 from unimodal.evaluate import FEWEST, evaluate
 from unimodal.hub import Unimodal
-from unimodal.task import Baseline, Example, Task
+from unimodal.task import Baseline, Example, Schema, Task
 from unimodal.tasks.metrics.match import ExactMatch
 from unimodal.vocabulary import Vocabulary
 
@@ -32,6 +32,10 @@ class Echo(Task):
     @property
     def codec(self) -> TextCodec:
         return self.codec_
+
+    @property
+    def schema(self) -> Schema:
+        raise AssertionError
 
     def examples(self, split: str) -> Sequence[Example]:
         self.asked.append(split)
