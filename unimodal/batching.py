@@ -9,8 +9,8 @@ b rows, t entries of a row, p pieces, l entries of a piece, e examples
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import final
+from dataclasses import dataclass, replace
+from typing import NamedTuple, final
 
 import torch
 from jaxtyping import Int
@@ -80,6 +80,14 @@ class Sequences:
         return Sequences(self.layout.to(device), {net: pieces.to(device) for net, pieces in self.pieces.items()})
 
 
+class Draw(NamedTuple):
+    """An example of a task, by its number, as it comes in one round of all examples of the task."""
+
+    task: str
+    round: int
+    example: int
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """What one training step reads: encoder rows, decoder rows, and the token after each decoder entry.
@@ -90,8 +98,14 @@ class Batch:
     source: Sequences | None
     target: Sequences | None
     labels: Int[Tensor, "b t"]
-    tasks: tuple[str, ...] = field(default=())
+    tasks: tuple[str, ...] = ()
     """The task of each example, in the order of the layouts' segments."""
+    draws: tuple[Draw, ...] = ()
+    """Where a training batch's examples come from, in the same order."""
+    left_out: tuple[Draw, ...] = ()
+    """Draws that came before it and are too long for any batch."""
+    counted: bool = True
+    """False where it is only evaluated so that every process takes as many steps."""
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
@@ -110,6 +124,11 @@ class Batch:
     def num_entries(self) -> int:
         """Real entries, encoder and decoder together."""
         return sum(int(part.layout.valid.sum()) for part in (self.source, self.target) if part is not None)
+
+    @property
+    def num_places(self) -> int:
+        """Entries with their padding, encoder and decoder together."""
+        return sum(part.layout.valid.numel() for part in (self.source, self.target) if part is not None)
 
 
 def token_piece(ids: Sequence[int] | Tensor, net: str = "text") -> Piece:

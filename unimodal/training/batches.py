@@ -1,19 +1,19 @@
 """Batches of a training run by their number, so that a run goes on exactly where it stopped."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import count
 from random import Random
-from typing import final
+from typing import NamedTuple, final
 
 from torch.utils.data import Dataset, Sampler
 
-from unimodal.batching import Arrangement, Batch, Item, Packer
-from unimodal.training.bucketing import Bucketing
+from unimodal.batching import Arrangement, Batch, Draw, Item, Packer
+from unimodal.training.bucketings import Bucketing
 from unimodal.training.items import Items, lengths
-from unimodal.training.mixture import Stream
 from unimodal.training.shards import Shards
+from unimodal.training.streams import BATCHES_A_WINDOW, Group, Stream
 
-BATCHES_A_WINDOW = 16
 PROBED = 24
 """Examples of each task that are read to learn how long its examples are."""
 
@@ -42,18 +42,19 @@ class Collation:
     def batch(self, items: list[Item]) -> Batch:
         return self.arrangement.batch(items, self.packer, self.kinds)
 
-    def window(self, mean_entries: float) -> int:
-        """Examples of a window whose batches hold `entries` on average."""
-        return max(BATCHES_A_WINDOW, round(BATCHES_A_WINDOW * self.entries / mean_entries))
 
-
-def mean_entries(items: Items, shares: Mapping[str, float]) -> float:
-    """Entries of an example of the mixture, measured on a few of each task."""
+def mean_entries(items: Items) -> dict[str, float]:
+    """Entries of an example of each task, measured on a few."""
     means = {}
     for task, size in items.sizes.items():
         chosen = Random(0).sample(range(size), min(PROBED, size))
         means[task] = sum(sum(lengths(items.get(task, number))) for number in chosen) / len(chosen)
-    return sum(shares[task] * means[task] for task in means)
+    return means
+
+
+class _Window(NamedTuple):
+    batches: list[list[tuple[Draw, Item]]]
+    left_out: tuple[Draw, ...]
 
 
 @final
@@ -63,27 +64,40 @@ class TrainingBatches(Dataset[Batch]):
     Two windows of a shard are open at a time and take turns, so that two workers that take turns open one each.
     """
 
-    def __init__(self, items: Items, stream: Stream, collation: Collation, shards: Shards) -> None:
+    def __init__(self, items: Items, stream: Stream, collation: Collation, shards: Shards, *, seed: int) -> None:
         self.items, self.stream, self.collation, self.shards = items, stream, collation, shards
-        self._open: dict[int, list[list[Item]]] = {}
+        self.seed = seed
+        self._open: dict[tuple[int, int], _Window] = {}
 
     def __getitem__(self, number: int) -> Batch:
         shard, turn = self.shards.place(number)
         pair, place = divmod(turn, 2 * BATCHES_A_WINDOW)
-        window = (2 * pair + place % 2) * self.shards.total + shard
-        return self.collation.batch(self._batches(window)[place // 2])
+        window = self._window(shard, 2 * pair + place % 2)
+        draws, items = zip(*window.batches[place // 2], strict=True)
+        left_out = window.left_out if place < 2 else ()
+        return replace(self.collation.batch(list(items)), draws=draws, left_out=left_out)
 
-    def _batches(self, window: int) -> list[list[Item]]:
-        if window not in self._open:
-            items = [self.items.get(task, number) for task, number in self.stream.window(window)]
-            items = [item for item in items if max(lengths(item)) <= self.collation.longest]
-            if len(items) < BATCHES_A_WINDOW:
-                raise ValueError(f"longest: hardly any example has {self.collation.longest} entries or fewer")
-            generator = Random(f"{self.stream.seed} batches {window}")
-            split = self.collation.bucketing.split([lengths(item) for item in items], BATCHES_A_WINDOW, generator)
+    def _window(self, shard: int, number: int) -> _Window:
+        if (shard, number) not in self._open:
             self._open = {kept: self._open[kept] for kept in list(self._open)[1 - 2 * self.shards.own :]}
-            self._open[window] = [[items[example] for example in examples] for examples in split]
-        return self._open[window]
+            generator = Random(f"{self.seed} batches {shard} {number}")
+            window = _Window([], ())
+            for group in self.stream.window(shard, number):
+                cut = self._cut(group, generator)
+                window = _Window(window.batches + cut.batches, window.left_out + cut.left_out)
+            generator.shuffle(window.batches)
+            self._open[shard, number] = window
+        return self._open[shard, number]
+
+    def _cut(self, group: Group, generator: Random) -> _Window:
+        drawn = [(draw, self.items.get(draw.task, draw.example)) for draw in group.draws]
+        kept = [(draw, item) for draw, item in drawn if max(lengths(item)) <= self.collation.longest]
+        if len(kept) < group.batches:
+            longest, tasks = self.collation.longest, ", ".join(sorted({draw.task for draw in group.draws}))
+            raise ValueError(f"longest: hardly any example of {tasks} has {longest} entries or fewer")
+        split = self.collation.bucketing.split([lengths(item) for _, item in kept], group.batches, generator)
+        left_out = tuple(draw for draw, item in drawn if max(lengths(item)) > self.collation.longest)
+        return _Window([[kept[example] for example in examples] for examples in split], left_out)
 
 
 @final
@@ -99,13 +113,18 @@ class CountingSampler(Sampler[int]):
 
 @final
 class EvaluationBatches(Dataset[Batch]):
-    """The first examples of every task, once, short ones with short ones; each batch is of one task."""
+    """The first examples of every task, once, short ones with short ones; each batch is of one task.
+
+    The batches are those of one process, dealt out in turns, so that any number of processes measures the same. Where
+    they do not come out even, some processes take their last one again, uncounted: all take as many steps, as sharded
+    parameters ask. Every process learns the lengths of all examples.
+    """
 
     def __init__(self, items: Items, collation: Collation, *, most: int, rank: int = 0, ranks: int = 1) -> None:
-        self.items, self.collation = items, collation
+        self.items, self.collation, self.rank, self.ranks = items, collation, rank, ranks
         self.batches: list[list[tuple[str, int]]] = []
         for task, size in items.sizes.items():
-            self.batches += self._cut(task, range(rank, min(size, most), ranks))
+            self.batches += self._cut(task, range(min(size, most)))
 
     def _cut(self, task: str, numbers: range) -> Iterator[list[tuple[str, int]]]:
         sizes = {number: lengths(self.items.get(task, number)) for number in numbers}
@@ -121,7 +140,10 @@ class EvaluationBatches(Dataset[Batch]):
             yield batch
 
     def __len__(self) -> int:
-        return len(self.batches)
+        return -(-len(self.batches) // self.ranks)
 
     def __getitem__(self, number: int) -> Batch:
-        return self.collation.batch([self.items.get(task, example) for task, example in self.batches[number]])
+        place = number * self.ranks + self.rank
+        examples = self.batches[min(place, len(self.batches) - 1)]
+        batch = self.collation.batch([self.items.get(task, example) for task, example in examples])
+        return replace(batch, counted=place < len(self.batches))

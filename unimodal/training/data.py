@@ -22,16 +22,22 @@ from unimodal.training.batches import (
     TrainingBatches,
     mean_entries,
 )
-from unimodal.training.bucketing import Bucketing
+from unimodal.training.bucketings import Bucketing
 from unimodal.training.items import Items
-from unimodal.training.mixture import Mixture, Stream
+from unimodal.training.mixtures import Mixture
+from unimodal.training.mixtures.temperature import Temperature
+from unimodal.training.rounds import Rounds
 from unimodal.training.shards import Shards
+from unimodal.training.streams import Stream
+from unimodal.training.streams.mixed import MixedStream
 from unimodal.training.vocabulary import prepare
 
 
 @final
 class Batching:
     """What a config says of batches: `entries` on average, source and target together; `longest` limits each side.
+
+    `stream` says whether tasks are mixed in a batch.
 
     `shards` is how many processes a run is cut for, those that it has where it is not given: one process with two
     shards takes the batches of two processes in turns.
@@ -42,13 +48,15 @@ class Batching:
         bucketing: Bucketing,
         *,
         packer: Packer,
+        stream: Callable[..., Stream] = MixedStream,
         entries: int = 4096,
         longest: int = 512,
         workers: int = 0,
         memory: int = 2_000_000_000,
         shards: int | None = None,
     ) -> None:
-        self.bucketing, self.packer, self.entries, self.longest = bucketing, packer, entries, longest
+        self.bucketing, self.packer, self.stream = bucketing, packer, stream
+        self.entries, self.longest = entries, longest
         self.workers, self.memory, self.shards = workers, memory, shards
 
 
@@ -78,7 +86,7 @@ class TaskData(LightningDataModule):
             raise ValueError("data.tasks: names no task")
         self.task_specs = {name: _task_spec(name, overlay) for name, overlay in tasks.items()}
         self.batching = build(_of(Batching, batching), Batching, where="data.batching")
-        self.mixture = build(_of(Mixture, mixture or {}), Mixture, where="data.mixture")
+        self.mixture = Temperature() if mixture is None else build(mixture, Mixture, where="data.mixture")
         self.texts = build(texts, Callable[..., Iterator[str]] | None, where="data.texts")
         self.pieces, self.cache = None if pieces is None else Path(pieces), None if cache is None else Path(cache)
         self.num_validation, self.seed = num_validation, seed
@@ -105,11 +113,15 @@ class TaskData(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Goes on after the batches that the trainer has taken, as its checkpoint tells."""
         assert self.trainer is not None
-        items = self._items("train")
-        shares = self.mixture.shares(items.sizes)
-        collation = self._collation()
-        stream = Stream(items.sizes, shares, window=collation.window(mean_entries(items, shares)), seed=self.seed)
-        batches = TrainingBatches(items, stream, collation, self.shards)
+        items, shards = self._items("train"), self.shards
+        rounds = Rounds({task: [size] for task, size in items.sizes.items()}, seed=self.seed, shards=shards.total)
+        stream = self.batching.stream(
+            rounds,
+            shares=self.mixture.shares(items.sizes),
+            means=mean_entries(items),
+            entries=self.batching.entries,
+        )
+        batches = TrainingBatches(items, stream, self._collation(), shards, seed=self.seed)
         first = self.trainer.global_step * self.trainer.accumulate_grad_batches
         return DataLoader(batches, batch_size=None, sampler=CountingSampler(first), num_workers=self.batching.workers)
 

@@ -6,7 +6,7 @@ from typing import final
 from unimodal.batching import Item
 from unimodal.processor import UnimodalProcessor
 from unimodal.task import Example, Task
-from unimodal.training.bucketing import Length
+from unimodal.training.bucketings import Length
 
 
 @final

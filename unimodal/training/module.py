@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any, cast, final
+from typing import Any, final
 
 import torch
 from lightning.pytorch import LightningModule
@@ -16,9 +16,10 @@ from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.objectives import Objective, Term, total
 from unimodal.spec import load_spec
 from unimodal.training.data import TaskData
+from unimodal.training.evaluation_losses import EvaluationLosses
 from unimodal.training.optimizer import OptimizerFactory
 from unimodal.training.schedule import Constant, Schedule
-from unimodal.training.step_losses import StepLosses, by_task, is_of
+from unimodal.training.step_losses import StepLosses, by_task
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -53,7 +54,7 @@ class Learner(LightningModule):
         self._losses = StepLosses()
         self._began = 0.0
         self._gradient_norm: float | None = None
-        self._measured: dict[str, tuple[Tensor, Tensor]] = {}
+        self._measured = EvaluationLosses()
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer.make(self)
@@ -73,7 +74,7 @@ class Learner(LightningModule):
         self._gradient_norm = None
         terms = self._terms(batch)
         loss = total(terms)
-        self._losses.add(float(loss.detach()), batch.num_entries, by_task(terms, batch.tasks))
+        self._losses.add(float(loss.detach()), (batch.num_entries, batch.num_places), by_task(terms, batch.tasks))
         if place + 1 == accumulated:
             self._log_step(batch.num_examples)
         return loss
@@ -137,35 +138,21 @@ class Learner(LightningModule):
         value, losses = whole.loss, {f"train/{name}": mean for name, mean in whole.by_task.items()}
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
         speed = {"entries_per_second": self.entries / self.seconds} if self.seconds else {}
-        self.log_dict({"train/loss": value, **losses, "learning_rate": rate, **speed}, batch_size=num_examples)
+        measured = {"train/loss": value, **losses, "learning_rate": rate, **speed, "real_share": whole.real_share}
+        self.log_dict(measured, batch_size=num_examples)
 
     def _begin_evaluation(self) -> None:
-        self._measured = {}
+        self._measured = EvaluationLosses()
         torch.manual_seed(self.seed)  # some nets draw in evaluation too; training seeds every step anew
 
     def _measure(self, batch: Batch) -> None:
-        """Adds up each term, its weight and the number of examples, by task and for the whole."""
-        for name, term in self._terms(batch).items():
-            for task in set(batch.tasks):
-                chosen = term.has_target & is_of(task, batch.tasks, term.loss.device)
-                sums = torch.stack([(term.loss * chosen).sum(), chosen.sum().to(term.loss.dtype)]).detach()
-                known = self._measured.get(f"{task}/{name}")
-                weight = torch.tensor(term.weight, device=sums.device)
-                self._measured[f"{task}/{name}"] = (sums if known is None else known[0] + sums, weight)
+        terms = self._terms(batch)
+        if batch.counted:
+            self._measured.add(terms, batch.tasks)
 
     def _log_evaluation(self, split: str) -> None:
-        """Means by task; the loss is the mean over tasks, however many examples each has."""
-        losses: dict[str, float] = {}
-        by_name: dict[str, float] = {}
-        for name, (sums, weight) in sorted(self._measured.items()):
-            gathered = cast(Tensor, self.all_gather(sums))
-            summed, num = gathered.reshape(-1, 2).sum(0).tolist()
-            if num:
-                by_name[f"{split}/{name}"] = summed / num
-                task = name.partition("/")[0]
-                losses[task] = losses.get(task, 0.0) + float(weight) * summed / num
-        if losses:
-            self.log_dict({f"{split}/loss": sum(losses.values()) / len(losses), **by_name})
+        means = self._measured.means(self.trainer.world_size)
+        self.log_dict({f"{split}/{name}": mean for name, mean in means.items()})
 
 
 def model_of(source: str) -> UnimodalForConditionalGeneration:

@@ -21,6 +21,8 @@ class Step:
     loss: float
     by_task: Mapping[str, float]
     entries: int
+    real_share: float
+    """Of all places of its batches, how many are no padding."""
     seconds: float
 
 
@@ -32,10 +34,10 @@ class StepLosses:
     """
 
     def __init__(self) -> None:
-        self._batches: list[tuple[float, int, Sums]] = []
+        self._batches: list[tuple[float, tuple[int, int], Sums]] = []
 
-    def add(self, loss: float, entries: int, sums: Sums) -> None:
-        """One batch: its loss, its entries, its sums by task."""
+    def add(self, loss: float, entries: tuple[int, int], sums: Sums) -> None:
+        """One batch: its loss, its entries without and with padding, its sums by task."""
         self._batches.append((loss, entries, sums))
 
     def gather(self, seconds: float, ranks: int) -> Step:
@@ -54,10 +56,12 @@ class StepLosses:
             for name, (value, num) in sums.items():
                 before = whole.get(name, (0.0, 0))
                 whole[name] = before[0] + value, before[1] + num
+        entries, places = (sum(counts[padded] for _, counts, _ in batches) for padded in (0, 1))
         return Step(
             loss=sum(loss for loss, _, _ in batches) / len(batches),
             by_task={name: value / num for name, (value, num) in sorted(whole.items())},
-            entries=sum(entries for _, entries, _ in batches),
+            entries=entries,
+            real_share=entries / places,
             seconds=seconds,
         )
 

@@ -31,10 +31,10 @@ def test_shards_are_dealt_evenly() -> None:
 
 def test_a_step_of_two_batches_is_logged_as_their_mean() -> None:
     losses = StepLosses()
-    losses.add(1.0, 10, {"a/x": (3.0, 3)})
-    losses.add(2.0, 30, {"a/x": (5.0, 1), "b/x": (4.0, 2)})
+    losses.add(1.0, (10, 20), {"a/x": (3.0, 3)})
+    losses.add(2.0, (30, 30), {"a/x": (5.0, 1), "b/x": (4.0, 2)})
     step = losses.gather(6.0, 1)
-    assert (step.loss, step.entries, step.seconds) == (1.5, 40, 6.0)
+    assert (step.loss, step.entries, step.real_share, step.seconds) == (1.5, 40, 0.8, 6.0)
     assert step.by_task == {"a/x": 2.0, "b/x": 2.0}
-    losses.add(5.0, 1, {})
+    losses.add(5.0, (1, 1), {})
     assert losses.gather(7.0, 1).loss == 5.0

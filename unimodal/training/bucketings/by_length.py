@@ -1,33 +1,15 @@
-"""Bucketings: which examples of a window stand in a batch together."""
+"""Batches of examples that are alike."""
 
 import bisect
 import itertools
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from random import Random
 from typing import final
 
-Length = tuple[int, int]
-"""Entries of an example: (source, target)."""
+from unimodal.training.bucketings import Bucketing, Length
+
 SLACK = 0.5
 """Share of a batch's work by which batches may differ where that saves padding."""
-
-
-class Bucketing(ABC):
-    """Law: every example is in exactly one batch; equal generators give equal batches."""
-
-    @abstractmethod
-    def split(self, lengths: Sequence[Length], batches: int, generator: Random) -> list[list[int]]:
-        """Numbers of examples for each of `batches` batches of about the same work, none of them empty."""
-
-
-@final
-class Mixed(Bucketing):
-    """Batches drawn at random, each a sample of the whole mixture; for a packer that leaves no padding."""
-
-    def split(self, lengths: Sequence[Length], batches: int, generator: Random) -> list[list[int]]:
-        order = generator.sample(range(len(lengths)), len(lengths))
-        return _cut(order, [sum(lengths[example]) for example in order], batches)
 
 
 @final
@@ -71,20 +53,3 @@ def _padded(order: Sequence[int], lengths: Sequence[Length]) -> list[int]:
     targets = itertools.accumulate((lengths[example][1] for example in order), max)
     longest = zip(sources, targets, strict=True)
     return [count * (source + target) for count, (source, target) in enumerate(longest, start=1)]
-
-
-def _cut(order: Sequence[int], work: Sequence[int], batches: int) -> list[list[int]]:
-    """Runs of about the same work, none empty."""
-    assert len(order) >= batches, "fewer examples than batches"
-    found, whole, done, start = [], sum(work), 0, 0
-    for batch in range(batches):
-        end = start + 1
-        done += work[start]
-        while end < len(order) - (batches - batch - 1) and done + work[end] / 2 < whole * (batch + 1) / batches:
-            done += work[end]
-            end += 1
-        if batch == batches - 1:
-            end = len(order)
-        found.append(list(order[start:end]))
-        start = end
-    return found
