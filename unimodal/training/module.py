@@ -1,6 +1,7 @@
 """The one LightningModule: a model, an objective, an optimiser. Kinds of training differ in the objective alone."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
 
@@ -54,6 +55,8 @@ class Learner(LightningModule):
         self._losses = StepLosses()
         self._began = 0.0
         self._gradient_norm: float | None = None
+        self.last_losses: Mapping[str, float] = {}
+        """Of the last whole step: {task/term: mean over its examples on all processes}."""
         self._measured = EvaluationLosses()
 
     def configure_optimizers(self) -> Any:
@@ -135,6 +138,7 @@ class Learner(LightningModule):
         whole = self._losses.gather(self.seconds + now - self._began, self.trainer.world_size)
         self.seconds, self._began = whole.seconds, now
         self.entries += whole.entries
+        self.last_losses = whole.by_task
         value, losses = whole.loss, {f"train/{name}": mean for name, mean in whole.by_task.items()}
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
         speed = {"entries_per_second": self.entries / self.seconds} if self.seconds else {}
