@@ -71,7 +71,7 @@ class StopSignals(Guard):
         self._cancel()
         if trainer.is_global_zero:
             step = trainer.global_step
-            _say(f"{received.name}: stopped after step {step}, which is saved; --ckpt_path last goes on from there")
+            say(f"{received.name}: stopped after step {step}, which is saved; --ckpt_path last goes on from there")
         raise Stopped(received)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
@@ -92,7 +92,7 @@ class StopSignals(Guard):
 
     def _end_at_once(self, why: str) -> None:
         assert self._received is not None
-        _say(f"{why}: ended at once; --ckpt_path last goes on from the checkpoint before")
+        say(f"{why}: ended at once; --ckpt_path last goes on from the checkpoint before")
         os._exit(128 + self._received)
 
     def _cancel(self) -> None:
@@ -110,7 +110,7 @@ def ignore_in_worker(worker: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _say(line: str) -> None:
-    """From a signal's handler too, where a stream may be locked."""
+def say(line: str) -> None:
+    """One line to the user, from a signal's handler or a thread too, where a stream may be locked."""
     sys.stderr.flush()
     os.write(2, f"unimodal: {line}\n".encode())
