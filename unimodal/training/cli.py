@@ -24,6 +24,10 @@ from unimodal.spec import load_spec
 from unimodal.training.checkpoints.saving import SaveCheckpoints, find_checkpoint
 from unimodal.training.data import TaskData
 from unimodal.training.export import Export
+from unimodal.training.guards.disk import DiskSpace
+from unimodal.training.guards.losses import DeadTasks, LossSpikes
+from unimodal.training.guards.non_finite import NonFinite
+from unimodal.training.guards.processes import LostProcesses, naming_lost_workers
 from unimodal.training.guards.signals import StopSignals
 from unimodal.training.metrics import MetricsFile
 from unimodal.training.module import PACKAGE, Learner
@@ -57,6 +61,7 @@ class TrainingCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_lightning_class_args(SaveCheckpoints, "checkpoint")
         parser.add_lightning_class_args(StopSignals, "stopping")
+        parser.add_lightning_class_args(LostProcesses, "processes")
         parser.link_arguments("seed_everything", "model.seed", compute_fn=int)
         parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
 
@@ -79,7 +84,8 @@ class TrainingCLI(LightningCLI):
 
 def main(arguments: Sequence[str]) -> int:
     """Runs one subcommand. Raises ValueError or OSError, in one line, for a user's mistake."""
-    with _configs(arguments) as given, warnings.catch_warnings():
+    guards = [NonFinite(), LossSpikes(), DeadTasks(), DiskSpace()]
+    with _configs(arguments) as given, warnings.catch_warnings(), naming_lost_workers():
         warnings.simplefilter("ignore", DeprecationWarning)  # Lightning calls others by older names
         for message in EXPECTED:
             warnings.filterwarnings("ignore", message)
@@ -91,7 +97,7 @@ def main(arguments: Sequence[str]) -> int:
             TaskData,
             args=given,
             seed_everything_default=0,
-            trainer_defaults={**DEFAULTS, "callbacks": [ProgressDisplay(), Export()]},
+            trainer_defaults={**DEFAULTS, "callbacks": [*guards, ProgressDisplay(), Export()]},
             parser_kwargs={name: {"exit_on_error": False} for name in TrainingCLI.subcommands()}
             | {"exit_on_error": False},
             save_config_kwargs={"overwrite": True},
