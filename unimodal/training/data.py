@@ -23,6 +23,7 @@ from unimodal.training.batches import (
     mean_entries,
 )
 from unimodal.training.bucketings import Bucketing
+from unimodal.training.guards.signals import ignore_in_worker
 from unimodal.training.items import Items
 from unimodal.training.mixtures import Mixture
 from unimodal.training.mixtures.temperature import Temperature
@@ -123,7 +124,13 @@ class TaskData(LightningDataModule):
         )
         batches = TrainingBatches(items, stream, self._collation(), shards, seed=self.seed)
         first = self.trainer.global_step * self.trainer.accumulate_grad_batches
-        return DataLoader(batches, batch_size=None, sampler=CountingSampler(first), num_workers=self.batching.workers)
+        return DataLoader(
+            batches,
+            batch_size=None,
+            sampler=CountingSampler(first),
+            num_workers=self.batching.workers,
+            worker_init_fn=ignore_in_worker if self.batching.workers else None,
+        )
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return self._evaluation("validation")
