@@ -35,7 +35,7 @@ class NonFinite(Guard):
 
     def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
         self._batches[-1] = (self._batches[-1][0], torch.initial_seed())  # training_step has set it
-        self._loss_is_finite &= math.isfinite(float(loss))
+        self._loss_is_finite &= math.isfinite(float(loss.detach()))
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
         """After the backward pass, for then the gradients of all processes tell of a bad batch of any."""
