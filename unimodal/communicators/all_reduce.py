@@ -10,6 +10,9 @@ from unimodal.communicators import Communicator, LocalStep
 from unimodal.links import Link
 from unimodal.links.counted import Counted, Traffic
 from unimodal.wire_formats import WireFormat, pack
+from unimodal.wire_formats.float32 import Float32
+
+EXACT = Float32()
 
 
 @final
@@ -20,7 +23,7 @@ class AllReduce(Communicator):
     on the way, so the wire format's bytes are all there is. A parameter that has no gradient counts as one of zeros.
     """
 
-    def __init__(self, *, link: Link, wire_format: WireFormat) -> None:
+    def __init__(self, *, link: Link, wire_format: WireFormat = EXACT) -> None:
         self.link, self.wire_format = Counted(link), wire_format
 
     @property

@@ -13,6 +13,9 @@ from unimodal.layer_groups import strided_groups
 from unimodal.links import Link, Pending
 from unimodal.links.counted import Counted, Traffic
 from unimodal.wire_formats import WireFormat, pack
+from unimodal.wire_formats.three_bit_exponent import ThreeBitExponent
+
+FOUR_BITS = ThreeBitExponent()
 
 
 @final
@@ -45,7 +48,7 @@ class Fragments(Communicator):
         self,
         *,
         link: Link,
-        wire_format: WireFormat,
+        wire_format: WireFormat = FOUR_BITS,
         num_fragments: int = 4,
         period: int = 100,
         delay: int = 1,

@@ -10,6 +10,9 @@ from unimodal.communicators import Communicator, LocalStep
 from unimodal.links import Link, Pending
 from unimodal.links.counted import Counted, Traffic
 from unimodal.wire_formats import WireFormat, pack
+from unimodal.wire_formats.float32 import Float32
+
+EXACT = Float32()
 
 
 @final
@@ -25,7 +28,7 @@ class LocalSteps(Communicator):
         self,
         *,
         link: Link,
-        wire_format: WireFormat,
+        wire_format: WireFormat = EXACT,
         period: int = 100,
         outer_learning_rate: float = 0.7,
         outer_momentum: float = 0.9,

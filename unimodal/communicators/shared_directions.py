@@ -15,6 +15,9 @@ from unimodal.communicators import Communicator, LocalStep
 from unimodal.links import Link, Round
 from unimodal.links.counted import Counted, Traffic
 from unimodal.wire_formats import WireFormat
+from unimodal.wire_formats.signed_logarithm import SignedLogarithm
+
+ONE_BYTE = SignedLogarithm()
 
 
 @final
@@ -76,8 +79,8 @@ class SharedDirections(Communicator):
         self,
         *,
         link: Link,
-        wire_format: WireFormat,
         learning_rate: float,
+        wire_format: WireFormat = ONE_BYTE,
         num_samples: int = 30,
         perturbation: float = 1e-3,
         seed: int = 0,
