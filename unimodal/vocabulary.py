@@ -115,6 +115,14 @@ class TokenSpace:
             mask[ids.start : ids.stop] = True
         return mask
 
+    def extended(self, num_pieces: int, tasks: Sequence[str]) -> "TokenSpace":
+        """The same with more text pieces and more tasks, each behind those of its kind; other ids move up."""
+        added: dict[str, int | list[str]] = {"text": self._sizes["text"] + num_pieces}
+        if tasks:
+            added["task"] = [*self._names.get("task", []), *tasks]
+        ranges = [{kind: added.pop(kind, items) for kind, items in entry.items()} for entry in self.ranges]
+        return TokenSpace([*ranges, *({kind: items} for kind, items in added.items())])
+
     def _start(self, kind: str) -> int:
         if kind not in self._sizes:
             raise ValueError(f"the vocabulary has no kind '{kind}'{_suggestion(kind, self.kinds)}")
@@ -187,6 +195,17 @@ class TextPieces:
     def save(self, file: Path) -> None:
         """Writes a sentencepiece model."""
         file.write_bytes(self._model)
+
+    def extended(self, characters: Sequence[str]) -> "TextPieces":
+        """The same with a piece for each of some characters, behind all others; texts without them keep their ids."""
+        from sentencepiece import sentencepiece_model_pb2
+
+        model = vars(sentencepiece_model_pb2)["ModelProto"].FromString(self._model)
+        rarest = min(piece.score for piece in model.pieces)
+        for character in characters:
+            model.pieces.add(piece=character, score=rarest)
+        model.trainer_spec.vocab_size = len(model.pieces)
+        return TextPieces(model.SerializeToString())
 
     def __len__(self) -> int:
         return int(self._processor.get_piece_size())
