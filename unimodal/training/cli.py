@@ -20,6 +20,9 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from transformers.utils.logging import disable_progress_bar
 
+from unimodal.build import build
+from unimodal.communicators import Communicator
+from unimodal.links.process_group import ProcessGroup
 from unimodal.spec import load_spec
 from unimodal.training.checkpoints.saving import SaveCheckpoints, find_checkpoint
 from unimodal.training.data import TaskData
@@ -31,6 +34,7 @@ from unimodal.training.guards.processes import LostProcesses, naming_lost_worker
 from unimodal.training.guards.signals import StopSignals
 from unimodal.training.metrics import MetricsFile
 from unimodal.training.module import PACKAGE, Learner
+from unimodal.training.processes import Processes
 from unimodal.training.progress import ProgressDisplay
 
 DEFAULTS: dict[str, Any] = {
@@ -46,7 +50,12 @@ DEFAULTS: dict[str, Any] = {
 }
 CONFIG_FLAGS = ("--config", "-c")
 # What Lightning says of choices that are made here on purpose.
-EXPECTED = (".*does not have many workers.*", ".*isinstance.treespec, LeafSpec.*")
+EXPECTED = (
+    ".*does not have many workers.*",
+    ".*isinstance.treespec, LeafSpec.*",
+    ".*DeepSpeed handles gradient clipping internally.*",
+    ".*all_gather_into_tensor. is deprecated.*",
+)
 
 
 @final
@@ -62,6 +71,7 @@ class TrainingCLI(LightningCLI):
         parser.add_lightning_class_args(SaveCheckpoints, "checkpoint")
         parser.add_lightning_class_args(StopSignals, "stopping")
         parser.add_lightning_class_args(LostProcesses, "processes")
+        parser.add_argument("--communicator", type=dict[str, Any] | None, help="what processes tell each other")
         parser.link_arguments("seed_everything", "model.seed", compute_fn=int)
         parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
 
@@ -79,7 +89,12 @@ class TrainingCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         folder = Path(self.config_init[self.config.subcommand].trainer.default_root_dir)
         loggers = [MetricsFile(folder), TensorBoardLogger(folder, name="", version="tensorboard")]
-        return super().instantiate_trainer(logger=loggers, **kwargs)
+        settings = self.config_init[self.config.subcommand]
+        link = ProcessGroup()  # where the config names no other
+        communicator = build(settings.communicator, Communicator | None, where="communicator", link=link)
+        processes = Processes(settings.trainer, os.environ, communicator)
+        processes.strategy.check(self.model.optimizer)
+        return super().instantiate_trainer(logger=loggers, **processes.arguments(), **kwargs)
 
 
 def main(arguments: Sequence[str]) -> int:

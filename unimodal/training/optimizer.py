@@ -11,6 +11,11 @@ from torch import nn
 class OptimizerFactory(ABC):
     """What a config chooses; `unimodal.training.module` scales its learning rate by a schedule."""
 
+    @property
+    @abstractmethod
+    def elementwise(self) -> bool:
+        """Whether each number of a parameter steps by its own gradients alone, wherever a parameter is cut."""
+
     @abstractmethod
     def make(self, module: nn.Module) -> torch.optim.Optimizer:
         """An optimiser of the parameters that learn."""
@@ -22,6 +27,8 @@ class AdamW(OptimizerFactory):
 
     Norms, biases and every embedding keep their size.
     """
+
+    elementwise = True
 
     def __init__(
         self, *, learning_rate: float, betas: tuple[float, float] = (0.9, 0.98), weight_decay: float = 0.01
@@ -47,6 +54,8 @@ class Muon(OptimizerFactory):
     A matrix moves at `ratio` times the learning rate of the rest. In the first thousand steps of the nano mixture it
     needs two thirds of AdamW's examples for the same loss.
     """
+
+    elementwise = False
 
     def __init__(
         self,
