@@ -6,6 +6,7 @@ what (encoder-decoder, decoder-only, encoder-only), a `Packer` which examples sh
 b rows, t entries of a row, p pieces, l entries of a piece, e examples
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from unimodal.balancing import balanced_rows
 from unimodal.layout import Layout, stack_ragged
 
 IGNORED = -100
@@ -167,31 +169,24 @@ class Padded(Packer):
 
 @final
 class Packed(Packer):
-    """First-fit decreasing: each example goes to the first row where both its source and its target still fit.
+    """As many rows of about `source` and `target` entries as leave a share of `real` entries, counted on both sides.
 
-    A row is as long as the longest example where none of `source` and `target` entries is that long.
+    A row is as long as the longest example where none of `source` and `target` entries is that long. Where the examples
+    do not fill as many rows so well, rows are fewer and longer: padding costs every layer, a longer row its attention
+    alone.
     """
 
-    def __init__(self, *, source: int, target: int) -> None:
-        self.source = source
-        self.target = target
+    def __init__(self, *, source: int, target: int, real: float = 0.95) -> None:
+        if not 0 <= real <= 1:
+            raise ValueError(f"real: expected a share from 0 to 1, got {real}")
+        self.source, self.target, self.real = source, target, real
 
     def rows(self, lengths: Sequence[tuple[int, int]]) -> list[list[int]]:
-        capacity = tuple(
-            max(limit, *(pair[side] for pair in lengths)) for side, limit in enumerate((self.source, self.target))
-        )
-        rows: list[list[int]] = []
-        used: list[tuple[int, int]] = []
-        for example in sorted(range(len(lengths)), key=lambda example: -max(lengths[example])):
-            source, target = lengths[example]
-            for row, (taken_source, taken_target) in enumerate(used):
-                if taken_source + source <= capacity[0] and taken_target + target <= capacity[1]:
-                    rows[row].append(example)
-                    used[row] = (taken_source + source, taken_target + target)
-                    break
-            else:
-                rows.append([example])
-                used.append((source, target))
+        sources, targets = zip(*lengths, strict=True)
+        filled = max(sum(sources) / max(1, self.source, *sources), sum(targets) / max(1, self.target, *targets))
+        num_rows = min(len(lengths), max(1, math.ceil(filled)))
+        while (rows := balanced_rows(lengths, num_rows, enough=self.real)) is None:
+            num_rows -= max(1, num_rows // 8)
         return rows
 
 

@@ -113,28 +113,45 @@ def test_every_example_is_there_once_with_its_labels(arrangement: Arrangement, p
     assert batch.num_entries == sum(len(p) for p in prompts) + sum(len(a) for a in answers)
 
 
+def real_share(lengths: list[tuple[int, int]], rows: list[list[int]]) -> float:
+    longest = sum(max(sum(lengths[example][side] for example in row) for row in rows) for side in (0, 1))
+    return sum(map(sum, lengths)) / (len(rows) * longest)
+
+
 @every_packer
 @pytest.mark.parametrize("seed", range(5))
-def test_a_packer_gives_each_example_one_row_within_its_limits(packer: Packer, seed: int) -> None:
+def test_a_packer_gives_each_example_one_row(packer: Packer, seed: int) -> None:
     generator = random.Random(seed)
-    lengths = [(generator.randint(0, 80), generator.randint(0, 40)) for _ in range(generator.randint(1, 60))]
+    lengths = [(generator.randint(0, 80), generator.randint(1, 40)) for _ in range(generator.randint(1, 60))]
     rows = packer.rows(lengths)
-    assert sorted(example for row in rows for example in row) == list(range(len(lengths)))
+    assert all(rows) and sorted(example for row in rows for example in row) == list(range(len(lengths)))
+    assert packer.rows(lengths) == rows
     if type(packer) is Packed:
-        for side, limit in enumerate((packer.source, packer.target)):
-            longest = max(limit, *(pair[side] for pair in lengths))
-            assert all(sum(lengths[example][side] for example in row) <= longest for row in rows)
+        assert real_share(lengths, rows) >= packer.real
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_packed_rows_are_full(seed: int) -> None:
-    """Many short examples fill their rows; one a row they would fill half."""
+def test_packed_rows_are_full_and_as_long_as_asked(seed: int) -> None:
+    """Speech in, speech out and text fill both sides; one a row they would fill a third."""
     generator = random.Random(seed)
-    lengths = [(0, generator.randint(1, 32)) for _ in range(200)]
-    rows = Packed(source=0, target=64).rows(lengths)
-    total = sum(target for _, target in lengths)
-    assert total / (64 * len(rows)) > 0.95
-    assert total / (32 * len(lengths)) < 0.6
+    kinds = ((100, 200, 5, 15), (5, 15, 100, 120), (10, 20, 10, 20))
+    lengths = [
+        (generator.randint(a, b), generator.randint(c, d))
+        for a, b, c, d in (generator.choice(kinds) for _ in range(400))
+    ]
+    rows = Packed(source=512, target=512).rows(lengths)
+    assert real_share(lengths, rows) >= 0.95
+    assert real_share(lengths, Padded().rows(lengths)) < 0.4
+    assert max(sum(lengths[example][side] for example in row) for row in rows for side in (0, 1)) <= 600
+    assert len(Packed(source=512, target=512, real=0.0).rows(lengths)) >= len(rows)
+
+
+def test_rows_that_cannot_be_filled_become_fewer() -> None:
+    lengths = [(100, 1), (1, 100), (3, 3)]
+    assert Packed(source=1, target=1).rows(lengths) == [[0, 1, 2]]
+    assert len(Packed(source=1, target=1, real=0.5).rows(lengths)) == 2
+    with pytest.raises(ValueError, match="real"):
+        Packed(source=1, target=1, real=95)
 
 
 @every_arrangement
