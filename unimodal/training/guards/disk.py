@@ -42,7 +42,7 @@ class DiskSpace(Guard):
         needed = checkpoint_bytes(trainer)
         if room(folder) < needed:
             self._warned = True
-            rank_zero_warn(shortage(folder, needed), category=ScarceDisk)
+            rank_zero_warn(f"{folder}: {shortage(needed, folder)}", category=ScarceDisk)
 
 
 def checkpoint_bytes(trainer: Trainer) -> int:
@@ -56,12 +56,12 @@ def checkpoint_bytes(trainer: Trainer) -> int:
 def require_room(folder: Path, needed: int) -> None:
     """Raises OSError that names the folder, what is needed and what is free where the disk has not that much."""
     if room(folder) < needed:
-        raise OSError(shortage(folder, needed))
+        raise OSError(f"{folder}: {shortage(needed, folder)}")
 
 
-def shortage(folder: Path, needed: int) -> str:
-    """In words; sizes in MB of a million bytes."""
-    return f"{folder}: a checkpoint needs {needed / 1e6:,.1f} MB, and {room(folder) / 1e6:,.1f} MB of the disk are free"
+def shortage(needed: int, folder: Path) -> str:
+    """In words, in MB of a million bytes."""
+    return f"a checkpoint needs {needed / 1e6:,.1f} MB, and {room(folder) / 1e6:,.1f} MB of the disk are free"
 
 
 def room(folder: Path) -> int:
