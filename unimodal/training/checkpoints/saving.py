@@ -17,6 +17,7 @@ from unimodal.training.checkpoints.files import CheckpointFiles, Pending
 from unimodal.training.checkpoints.folders import CheckpointFolders, report_failure, write_part
 from unimodal.training.checkpoints.manifest import Manifest
 from unimodal.training.checkpoints.progress import between_steps, random_states, set_random_states
+from unimodal.training.guards.disk import checkpoint_bytes, require_room, shortage
 
 LAST = "last"
 """What `--ckpt_path` calls the newest good checkpoint of a run's folder."""
@@ -81,6 +82,8 @@ class SaveCheckpoints(Callback):
         self.writer.wait()  # one copy of the state at a time
         step, rank = trainer.global_step, trainer.global_rank
         folders, staged = self._folders, self._folders.staged(trainer.global_step)
+        needed = checkpoint_bytes(trainer)
+        require_room(folders.folder, needed)
         if trainer.is_global_zero:
             staged.mkdir()
         with self._files.collecting() as pending:
@@ -94,9 +97,9 @@ class SaveCheckpoints(Callback):
                 if rank == 0:
                     folders.commit(step, ranks)
             except (OSError, ValueError, SafetensorError) as error:
+                reason = f"{' '.join(str(error).split())} ({shortage(needed, folders.folder)})"
                 if rank == 0:
                     shutil.rmtree(staged, ignore_errors=True)
-                reason = " ".join(str(error).split())
                 raise OSError(f"{folders.folder}: the checkpoint of step {step} was not written: {reason}") from error
 
         if pending:
