@@ -36,6 +36,7 @@ from unimodal.training.metrics import MetricsFile
 from unimodal.training.module import PACKAGE, Learner
 from unimodal.training.processes import Processes
 from unimodal.training.progress import ProgressDisplay
+from unimodal.training.throughput import Throughput
 
 DEFAULTS: dict[str, Any] = {
     "max_epochs": -1,  # the stream of batches has no end: max_steps or max_time ends a run
@@ -112,7 +113,7 @@ def main(arguments: Sequence[str]) -> int:
             TaskData,
             args=given,
             seed_everything_default=0,
-            trainer_defaults={**DEFAULTS, "callbacks": [*guards, ProgressDisplay(), Export()]},
+            trainer_defaults={**DEFAULTS, "callbacks": [*guards, Throughput(), ProgressDisplay(), Export()]},
             parser_kwargs={name: {"exit_on_error": False} for name in TrainingCLI.subcommands()}
             | {"exit_on_error": False},
             save_config_kwargs={"overwrite": True},

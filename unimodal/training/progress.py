@@ -15,7 +15,7 @@ SMOOTHING = 0.95
 
 @final
 class ProgressDisplay(Callback):
-    """Steps, loss, entries per second, learning rate and time left."""
+    """Steps, loss, entries per second, learning rate, share of the machine's peak and time left."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True)
@@ -42,6 +42,7 @@ class ProgressDisplay(Callback):
         self._loss = loss if self._loss is None else SMOOTHING * self._loss + (1 - SMOOTHING) * loss
         speed = float(metrics.get("entries_per_second", 0))
         says = f"loss {self._loss:.3f}  {speed:,.0f} entries/s  rate {float(metrics['learning_rate']):.1e}"
+        says += f"  {float(metrics.get('model_flop_utilisation', 0)):.0%} of peak"
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=trainer.global_step, description=says)
         elif time.monotonic() - self._spoken > QUIET_SECONDS:
