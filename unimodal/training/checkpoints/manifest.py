@@ -80,7 +80,7 @@ def _files(values: Any) -> list[tuple[Any, Any]]:
     return files
 
 
-def write_durably(file: Path, content: bytes) -> None:
+def write_durably(file: Path, content: bytes | memoryview) -> None:
     """Writes a file and waits until the disk has it."""
     with file.open("wb") as opened:
         opened.write(content)

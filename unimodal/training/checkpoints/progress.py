@@ -30,7 +30,8 @@ def between_steps(loops: dict[str, Any]) -> dict[str, Any]:
 
 def random_states() -> dict[str, Any]:
     """Of every generator that torch, numpy and Python keep for a process."""
-    states = {"torch": torch.get_rng_state(), "numpy": numpy.random.get_state(), "python": random.getstate()}
+    kind, words, *rest = numpy.random.get_state()
+    states = {"torch": torch.get_rng_state(), "numpy": (kind, words.tolist(), *rest), "python": random.getstate()}
     return states | ({"cuda": torch.cuda.get_rng_state_all()} if torch.cuda.is_available() else {})
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
 
-import numpy
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -17,7 +16,7 @@ WEIGHTS_FILE = "weights.safetensors"
 STATE_FILE = "state.safetensors"
 TREE_FILE = "state.json"
 # What JSON has no word for is an object of one of these keys.
-_TENSOR, _TUPLE, _ITEMS, _FLOAT, _DTYPE, _ARRAY = "$tensor", "$tuple", "$items", "$float", "$dtype", "$array"
+_TENSOR, _TUPLE, _ITEMS, _FLOAT, _DTYPE = "$tensor", "$tuple", "$items", "$float", "$dtype"
 
 
 @final
@@ -25,7 +24,7 @@ class Snapshot:
     """A copy of nested values on the CPU: what happens to them later changes nothing.
 
     `tensors` are named by their place; a tensor that stands in several places is copied once. Raises ValueError that
-    names the place of a value that is neither a tensor, an array, a number, a text nor made of these.
+    names the place of a value that is neither a tensor, a number, a text nor made of these.
     """
 
     def __init__(self, values: Any) -> None:
@@ -42,8 +41,6 @@ class Snapshot:
             return float(value) if math.isfinite(value) else {_FLOAT: str(float(value))}
         if isinstance(value, Tensor):
             return {_TENSOR: self._copy(value, place)}
-        if isinstance(value, numpy.ndarray):
-            return {_ARRAY: self._copy(torch.from_numpy(value), place)}
         if isinstance(value, torch.dtype):
             return {_DTYPE: str(value).removeprefix("torch.")}
         if isinstance(value, list | tuple):
@@ -74,8 +71,6 @@ def restore(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
         ((key, value),) = tree.items()
         if key == _TENSOR:
             return tensors[value]
-        if key == _ARRAY:
-            return tensors[value].numpy()
         if key == _TUPLE:
             return tuple(restore(item, tensors) for item in value)
         if key == _ITEMS:
