@@ -108,6 +108,8 @@ class Batch:
     """Draws that came before it and are too long for any batch."""
     counted: bool = True
     """False where it is only evaluated so that every process takes as many steps."""
+    num_stand_ins: int = 0
+    """The last examples of the batch, which count nowhere: with them every net runs, as all processes have to agree."""
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
@@ -120,12 +122,15 @@ class Batch:
 
     @property
     def num_examples(self) -> int:
+        """With those that stand in."""
         return len(self.tasks)
 
     @property
     def num_entries(self) -> int:
-        """Real entries, encoder and decoder together."""
-        return sum(int(part.layout.valid.sum()) for part in (self.source, self.target) if part is not None)
+        """Real entries of examples that count, encoder and decoder together."""
+        counted = self.num_examples - self.num_stand_ins
+        segments = (part.layout.segments for part in (self.source, self.target) if part is not None)
+        return sum(int(((numbers >= 0) & (numbers < counted)).sum()) for numbers in segments)
 
     @property
     def num_places(self) -> int:
@@ -220,7 +225,7 @@ def lay_out(runs: Sequence[_Run], rows: Sequence[Sequence[int]], kinds: Mapping[
         base=torch.zeros(len(rows), dtype=torch.long),
         prefix=prefix,
     )
-    return Sequences(layout, {net: _stack(found) for net, found in placed.items()})
+    return Sequences(layout, {net: _stack(placed[net]) for net in sorted(placed)})
 
 
 def _stack(placed: Sequence[tuple[Piece, int, int]]) -> Pieces:

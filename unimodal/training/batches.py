@@ -1,6 +1,6 @@
 """Batches of a training run by their number, so that a run goes on exactly where it stopped."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from random import Random
@@ -23,7 +23,7 @@ class Collation:
     """How items become a batch: which share it, which share a row, which stack reads them.
 
     `entries` is what a batch holds on average, source and target together; a longer example than `longest` (either
-    side) is left out.
+    side) is left out. `stand_ins` has an item of each task where every batch has to have all of them.
     """
 
     def __init__(
@@ -35,21 +35,37 @@ class Collation:
         kinds: Mapping[str, int],
         entries: int,
         longest: int,
+        stand_ins: Sequence[Item] = (),
     ) -> None:
+        self.stand_ins = tuple(stand_ins)
         self.bucketing, self.packer, self.arrangement, self.kinds = bucketing, packer, arrangement, dict(kinds)
         self.entries, self.longest = entries, longest
 
     def batch(self, items: list[Item]) -> Batch:
-        return self.arrangement.batch(items, self.packer, self.kinds)
+        tasks = {item.task for item in items}
+        missing = [item for item in self.stand_ins if item.task not in tasks]
+        batch = self.arrangement.batch([*items, *missing], self.packer, self.kinds)
+        return replace(batch, num_stand_ins=len(missing))
+
+
+def shortest(items: Items) -> list[Item]:
+    """The shortest of a few examples of each task."""
+    probed = [[items.get(task, number) for number in _probed(items, task)] for task in items.sizes]
+    return [min(some, key=lambda item: sum(lengths(item))) for some in probed]
 
 
 def mean_entries(items: Items) -> dict[str, float]:
     """Entries of an example of each task, measured on a few."""
     means = {}
-    for task, size in items.sizes.items():
-        chosen = Random(0).sample(range(size), min(PROBED, size))
+    for task in items.sizes:
+        chosen = _probed(items, task)
         means[task] = sum(sum(lengths(items.get(task, number))) for number in chosen) / len(chosen)
     return means
+
+
+def _probed(items: Items, task: str) -> list[int]:
+    size = items.sizes[task]
+    return Random(0).sample(range(size), min(PROBED, size))
 
 
 class _Window(NamedTuple):

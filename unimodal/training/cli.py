@@ -31,6 +31,7 @@ from unimodal.training.guards.disk import DiskSpace
 from unimodal.training.guards.losses import DeadTasks, LossSpikes
 from unimodal.training.guards.non_finite import NonFinite
 from unimodal.training.guards.processes import LostProcesses, naming_lost_workers
+from unimodal.training.guards.rounds import CompleteRounds
 from unimodal.training.guards.signals import StopSignals
 from unimodal.training.metrics import MetricsFile
 from unimodal.training.module import PACKAGE, Learner
@@ -95,12 +96,13 @@ class TrainingCLI(LightningCLI):
         communicator = build(settings.communicator, Communicator | None, where="communicator", link=link)
         processes = Processes(settings.trainer, os.environ, communicator)
         processes.strategy.check(self.model.optimizer)
+        self.datamodule.uniform = processes.strategy.uniform and processes.world.processes > 1
         return super().instantiate_trainer(logger=loggers, **processes.arguments(), **kwargs)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Runs one subcommand. Raises ValueError or OSError, in one line, for a user's mistake."""
-    guards = [NonFinite(), LossSpikes(), DeadTasks(), DiskSpace()]
+    guards = [NonFinite(), LossSpikes(), DeadTasks(), DiskSpace(), CompleteRounds()]
     with _configs(arguments) as given, warnings.catch_warnings(), naming_lost_workers():
         warnings.simplefilter("ignore", DeprecationWarning)  # Lightning calls others by older names
         for message in EXPECTED:

@@ -21,6 +21,7 @@ from unimodal.training.batches import (
     EvaluationBatches,
     TrainingBatches,
     mean_entries,
+    shortest,
 )
 from unimodal.training.bucketings import Bucketing
 from unimodal.training.guards.signals import ignore_in_worker
@@ -91,6 +92,8 @@ class TaskData(LightningDataModule):
         self.texts = build(texts, Callable[..., Iterator[str]] | None, where="data.texts")
         self.pieces, self.cache = None if pieces is None else Path(pieces), None if cache is None else Path(cache)
         self.num_validation, self.seed = num_validation, seed
+        self.uniform = False
+        """Whether each batch has to have all tasks, since processes wait for each other in every net."""
 
     def prepare_data(self) -> None:
         """Once on each machine, before the other processes: text pieces are learned."""
@@ -115,6 +118,7 @@ class TaskData(LightningDataModule):
         """Goes on after the batches that the trainer has taken, as its checkpoint tells."""
         assert self.trainer is not None
         items, shards = self._items("train"), self.shards
+        self.training_items = items
         rounds = Rounds({task: [size] for task, size in items.sizes.items()}, seed=self.seed, shards=shards.total)
         stream = self.batching.stream(
             rounds,
@@ -122,7 +126,7 @@ class TaskData(LightningDataModule):
             means=mean_entries(items),
             entries=self.batching.entries,
         )
-        batches = TrainingBatches(items, stream, self._collation(), shards, seed=self.seed)
+        batches = TrainingBatches(items, stream, self._collation(items), shards, seed=self.seed)
         first = self.trainer.global_step * self.trainer.accumulate_grad_batches
         return DataLoader(
             batches,
@@ -143,9 +147,10 @@ class TaskData(LightningDataModule):
 
     def _evaluation(self, split: str) -> DataLoader[Batch]:
         assert self.trainer is not None
+        items = self._items(split)
         batches = EvaluationBatches(
-            self._items(split),
-            self._collation(),
+            items,
+            self._collation(items),
             most=self.num_validation,
             rank=self.trainer.global_rank,
             ranks=self.trainer.world_size,
@@ -167,7 +172,7 @@ class TaskData(LightningDataModule):
             raise ValueError("data.tasks: none of them can be had here")
         return Items(self.tasks, examples=examples, processor=self.processor, memory=self.batching.memory)
 
-    def _collation(self) -> Collation:
+    def _collation(self, items: Items) -> Collation:
         model = self._model()
         return Collation(
             self.batching.bucketing,
@@ -176,6 +181,7 @@ class TaskData(LightningDataModule):
             kinds=model.kinds,
             entries=self.batching.entries,
             longest=self.batching.longest,
+            stand_ins=shortest(items) if self.uniform else (),
         )
 
     def _model(self) -> UnimodalForConditionalGeneration:

@@ -6,21 +6,27 @@ from typing import final
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from unimodal.training.data import TaskData
+from unimodal.training.gathering import whole, whole_weights
 from unimodal.training.module import Learner
 
 
 @final
 class Export(Callback):
-    """Writes the model and its processor, or the adapter alone, into the run's folder when training is over."""
+    """Writes the model and its processor, or the adapter alone, into the run's folder when training is over.
+
+    The first process writes; where parameters are cut among processes, all of them gather what is written.
+    """
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         data = trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer, not declared
         assert isinstance(pl_module, Learner) and isinstance(data, TaskData)
-        if not trainer.is_global_zero:
-            return
-        folder = Path(trainer.default_root_dir)
+        folder, model, writes = Path(trainer.default_root_dir), pl_module.model, trainer.is_global_zero
         if pl_module.adapter is not None:
-            pl_module.adapter.save(pl_module.model, folder)
+            with whole(parameter for parameter in model.parameters() if parameter.requires_grad):
+                if writes:
+                    pl_module.adapter.save(model, folder)
             return
-        pl_module.model.save_pretrained(folder)
-        data.processor.save_pretrained(folder)
+        weights = whole_weights(model, keep=writes)
+        if writes:
+            model.save_pretrained(folder, state_dict=weights)
+            data.processor.save_pretrained(folder)

@@ -20,7 +20,7 @@ from unimodal.training.data import TaskData
 from unimodal.training.evaluation_losses import EvaluationLosses
 from unimodal.training.optimizer import OptimizerFactory
 from unimodal.training.schedule import Constant, Schedule
-from unimodal.training.step_losses import StepLosses, by_task
+from unimodal.training.step_losses import StepLosses, by_task, only_counted
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -131,7 +131,7 @@ class Learner(LightningModule):
     def _terms(self, batch: Batch) -> dict[str, Term]:
         output = self.model.run_batch(batch, keep_weights=self.objective.needs_weights(batch))
         terms: dict[str, Term] = self.objective.terms(self.model, output, batch)
-        return terms
+        return only_counted(terms, batch)
 
     def _log_step(self, num_examples: int) -> None:
         now = time.perf_counter()

@@ -1,12 +1,13 @@
 """What a step of several batches is said to have lost: on several processes, or over several batches on one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
+from unimodal.batching import Batch
 from unimodal.objectives import Term
 
 Sums = dict[str, tuple[float, int]]
@@ -81,3 +82,14 @@ def by_task(terms: Mapping[str, Term], tasks: tuple[str, ...]) -> Sums:
 def is_of(task: str, tasks: tuple[str, ...], device: torch.device) -> Tensor:
     """Which of a batch's examples are of a task."""
     return torch.tensor([other == task for other in tasks], device=device)
+
+
+def only_counted(terms: Mapping[str, Term], batch: Batch) -> dict[str, Term]:
+    """Without what the examples lose that only stand in; gradients of zero still reach every net that they need."""
+    if not batch.num_stand_ins:
+        return dict(terms)
+    counted = torch.arange(batch.num_examples) < batch.num_examples - batch.num_stand_ins
+    return {
+        name: replace(term, has_target=term.has_target & counted.to(term.has_target.device))
+        for name, term in terms.items()
+    }

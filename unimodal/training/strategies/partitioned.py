@@ -8,6 +8,7 @@ from typing import Any, final
 
 import torch
 from lightning.fabric.utilities.seed import reset_seed
+from lightning.pytorch import Trainer
 from lightning.pytorch.plugins.precision import DeepSpeedPrecision
 from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy
 from torch import Tensor
@@ -60,9 +61,9 @@ class Partitioned(Strategy):
         config["train_micro_batch_size_per_gpu"] = 1  # for DeepSpeed's own log of speed; batches have no fixed size
         config.setdefault("zero_allow_untested_optimizer", True)
         config.setdefault("zero_force_ds_cpu_optimizer", False)  # torch's own steps on offloaded states
-        precision = _Precision(world.precision)
+        precision = _Precision(world.precision)  # type: ignore[arg-type]  # it refuses other words itself
         if not world.cpu:
-            return DeepSpeedStrategy(config=config, precision_plugin=precision)
+            return _OnGpu(config=config, precision_plugin=precision)
         os.environ["DS_ACCELERATOR"] = "cpu"  # even where there is a GPU
         return _OnCpu(config=config, precision_plugin=precision, process_group_backend="gloo")
 
@@ -88,8 +89,25 @@ class _Precision(DeepSpeedPrecision):
 
 
 @final
+class _OnGpu(DeepSpeedStrategy):
+    """Lightning's, with checkpoints that are whole or absent."""
+
+    def setup(self, trainer: Trainer) -> None:
+        from unimodal.training.checkpoints.deepspeed import take_files
+
+        super().setup(trainer)
+        take_files(self)
+
+
+@final
 class _OnCpu(DeepSpeedStrategy):
     """Lightning asks for CUDA devices with indices, DeepSpeed does not."""
+
+    def setup(self, trainer: Trainer) -> None:
+        from unimodal.training.checkpoints.deepspeed import take_files
+
+        super().setup(trainer)
+        take_files(self)
 
     def setup_environment(self) -> None:
         DDPStrategy.setup_environment(self)
