@@ -96,7 +96,7 @@ class TrainingCLI(LightningCLI):
         communicator = build(settings.communicator, Communicator | None, where="communicator", link=link)
         processes = Processes(settings.trainer, os.environ, communicator)
         processes.strategy.check(self.model.optimizer)
-        self.datamodule.uniform = processes.strategy.uniform and processes.world.processes > 1
+        self.datamodule.uniform = processes.strategy.uniform
         return super().instantiate_trainer(logger=loggers, **processes.arguments(), **kwargs)
 
 
