@@ -109,9 +109,7 @@ class Together(torch.optim.Optimizer):
         self._share()
 
 
-def _adamw(
-    groups: list[dict[str, Any]], learning_rate: float, *, betas: tuple[float, float]
-) -> torch.optim.AdamW:
+def _adamw(groups: list[dict[str, Any]], learning_rate: float, *, betas: tuple[float, float]) -> torch.optim.AdamW:
     """One kernel for each parameter: a quarter of the time that torch's default takes on a CPU."""
     optimizer = torch.optim.AdamW(groups, lr=learning_rate, betas=betas, fused=True)
     # A scaler of float16 losses would leave gradients scaled until the step, and they are clipped before.
