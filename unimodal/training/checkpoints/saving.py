@@ -6,7 +6,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, final
 
-import torch.distributed
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from safetensors import SafetensorError
@@ -17,6 +16,7 @@ from unimodal.training.checkpoints.files import CheckpointFiles, Pending
 from unimodal.training.checkpoints.folders import CheckpointFolders, report_failure, write_part
 from unimodal.training.checkpoints.manifest import Manifest
 from unimodal.training.checkpoints.progress import between_steps, random_states, set_random_states
+from unimodal.training.collectives import gather
 from unimodal.training.guards.disk import checkpoint_bytes, require_room, shortage
 
 LAST = "last"
@@ -113,15 +113,6 @@ def _write_files(staged: Path, rank: int, pending: Sequence[Pending]) -> None:
         with suppress(OSError):
             report_failure(staged, rank, error)
         raise
-
-
-def gather(value: Any) -> list[Any]:
-    """A value of every process, in the order of ranks."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return [value]
-    values: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(values, value)
-    return values
 
 
 def find_checkpoint(path: str, run: Path) -> Path:
