@@ -2,7 +2,7 @@
 #
 #   make demo                                      the main job on real input, with a report
 #   make test                                      the tests
-#   make pretrain CONFIG=configs/training/nano.yaml STRATEGY=deepspeed_stage_2 DEVICES=8 NODES=2
+#   make pretrain CONFIG=configs/training/nano_adamw.yaml STRATEGY=deepspeed_stage_2 DEVICES=8
 
 PYTHON ?= python3
 OUT ?= runs/demo
@@ -10,6 +10,7 @@ CONFIG ?= configs/training/nano.yaml
 STRATEGY ?= auto
 DEVICES ?= auto
 NODES ?= 1
+HOSTFILE ?=
 NAME ?=
 WORKERS ?= 2
 MINUTES ?= 10
@@ -18,6 +19,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 TRAINER := --trainer.strategy $(STRATEGY) --trainer.devices $(DEVICES) --trainer.num_nodes $(NODES)
+LAUNCHED = $(BIN)/deepspeed --hostfile $(HOSTFILE) --no_local_rank --module unimodal fit --config $(CONFIG)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format data pretrain finetune systems docs checkpoints results bench fuzz programs
@@ -44,8 +46,8 @@ format: $(STAMP) ## ruff's fixes and formatting
 data: $(STAMP) programs ## fetch the corpora into the cache folder
 	$(BIN)/python -m unimodal.tasks.corpora
 
-pretrain: $(STAMP) programs ## train CONFIG on DEVICES x NODES with STRATEGY
-	$(BIN)/unimodal fit --config $(CONFIG) $(TRAINER)
+pretrain: $(STAMP) programs ## train CONFIG with STRATEGY on DEVICES x NODES, or on the machines of HOSTFILE
+	$(if $(HOSTFILE),$(LAUNCHED) --trainer.strategy $(STRATEGY),$(BIN)/unimodal fit --config $(CONFIG) $(TRAINER))
 
 finetune: $(STAMP) programs ## LoRA on one task: CONFIG=... OUT=...
 	$(BIN)/python scripts/finetune_lora.py --config $(CONFIG) --out $(OUT)

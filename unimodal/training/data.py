@@ -84,6 +84,7 @@ class TaskData(LightningDataModule):
         learned from `texts` where it is not there. `num_validation` examples of each task are evaluated.
         """
         super().__init__()
+        self.prepare_data_per_node = False  # machines share the run's folder
         if not tasks:
             raise ValueError("data.tasks: names no task")
         self.task_specs = {name: _task_spec(name, overlay) for name, overlay in tasks.items()}
@@ -96,7 +97,7 @@ class TaskData(LightningDataModule):
         """Whether each batch has to have all tasks, since processes wait for each other in every net."""
 
     def prepare_data(self) -> None:
-        """Once on each machine, before the other processes: text pieces are learned."""
+        """On one process, before the others: text pieces are learned."""
         self._processor()
 
     def setup(self, stage: str) -> None:
