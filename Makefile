@@ -67,6 +67,7 @@ results: $(STAMP) ## README's results, from a demo's metrics.json
 bench: $(STAMP) ## speed beside transformers, in one run
 	$(BIN)/python scripts/bench.py
 	$(BIN)/python scripts/bench_loading.py
+	$(BIN)/python scripts/bench_training.py
 
 fuzz: $(STAMP) ## every reader against bytes that mean harm, MINUTES=10 each
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[fuzz]"
