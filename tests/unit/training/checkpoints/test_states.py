@@ -97,10 +97,9 @@ def test_random_states_go_on(tmp_path: Path) -> None:
     def draw() -> tuple[float, float, float]:
         return float(torch.rand(())), float(numpy.random.rand()), random.random()
 
-    draw()
-    _, rest = through_files(tmp_path, {}, {"random": random_states()})
+    states = random_states()
     expected = draw()
-    draw()
+    _, rest = through_files(tmp_path, {}, {"random": states})
     set_random_states(rest["random"])
     assert draw() == expected
 
