@@ -14,6 +14,8 @@ HOSTFILE ?=
 NAME ?=
 WORKERS ?= 2
 MINUTES ?= 10
+KILLS ?= 200
+SHARDED ?= 60
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,7 +24,7 @@ TRAINER := --trainer.strategy $(STRATEGY) --trainer.devices $(DEVICES) --trainer
 LAUNCHED = $(BIN)/deepspeed --hostfile $(HOSTFILE) --no_local_rank --module unimodal fit --config $(CONFIG)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format data pretrain finetune systems docs checkpoints results bench fuzz programs
+.PHONY: help demo test check format data pretrain finetune systems docs checkpoints results bench soak fuzz programs
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -68,6 +70,9 @@ bench: $(STAMP) ## speed beside transformers, in one run
 	$(BIN)/python scripts/bench.py
 	$(BIN)/python scripts/bench_loading.py
 	$(BIN)/python scripts/bench_training.py
+
+soak: $(STAMP) ## kill training KILLS=200 times at random, SHARDED=60 of them under ZeRO-2 in two processes
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/soak.py --kills $(KILLS) --sharded $(SHARDED)
 
 fuzz: $(STAMP) ## every reader against bytes that mean harm, MINUTES=10 each
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[fuzz]"
