@@ -94,7 +94,7 @@ class TrainingCLI(LightningCLI):
         settings = self.config_init[self.config.subcommand]
         link = ProcessGroup()  # where the config names no other
         communicator = build(settings.communicator, Communicator | None, where="communicator", link=link)
-        processes = Processes(settings.trainer, os.environ, communicator)
+        processes = Processes(vars(settings.trainer), os.environ, communicator)
         processes.strategy.check(self.model.optimizer)
         self.datamodule.uniform = processes.strategy.uniform
         return super().instantiate_trainer(logger=loggers, **processes.arguments(), **kwargs)
