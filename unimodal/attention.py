@@ -25,7 +25,8 @@ class Part:
 
     keys: Float[Tensor, "r s g k"]
     values: Float[Tensor, "r s g k"]
-    positions: Int[Tensor, "#b s"]
+    positions: Int[Tensor, "#b s"] | None
+    """None: they stand nowhere, so neither the mask nor the positions of a stack say anything of them."""
     mask: Bool[Tensor, "b #t s"] | None
     """What holds whatever the position: padding, packed neighbours, unseen tree nodes are False; None: all are seen."""
     rows: Int[Tensor, " b"] | None = None
@@ -115,6 +116,8 @@ class Pattern:
         if name not in self._shared:
             self._shared[name] = (part, self._bias(q, part))  # the part is kept, so that its id stays its own
         shared = self._shared[name][1]
+        if part.positions is None:
+            return shared
         score = self.position.score(q, self.layout.positions, part.positions)
         if score is None or shared is None:
             return shared if score is None else score
@@ -127,8 +130,11 @@ class Pattern:
         return self._runs[id(rows)][1]
 
     def _bias(self, q: Tensor, part: Part) -> Tensor | None:
-        bias: Tensor | None = self.position.bias(self.layout.positions, part.positions)
-        visible = self._mask.visible(self.layout.positions, part.positions, self.layout)
+        bias: Tensor | None = None
+        visible: Tensor | None = None
+        if part.positions is not None:
+            bias = self.position.bias(self.layout.positions, part.positions)
+            visible = self._mask.visible(self.layout.positions, part.positions, self.layout)
         if part.mask is not None:
             visible = part.mask if visible is None else visible & part.mask
         if visible is None:
@@ -203,6 +209,7 @@ def _gather(part: Part, rows: Tensor | None, pattern: Pattern) -> tuple[Tensor, 
     if rows is not None:
         keys, values = keys[rows], values[rows]
     if not part.rotated:
+        assert part.positions is not None, "what stands nowhere is not rotated"
         keys = pattern.rotate(keys, part.positions)
     return keys, values
 

@@ -91,7 +91,18 @@ ARGUMENTS: dict[str, list[Spec]] = {
             "weights": {"heard": 0.3},
         }
     ],
+    "unimodal.adapters.dora.Dora": [{}, {"targets": ["up$", "^prenets"], "rank": 2}],
     "unimodal.adapters.lora.Lora": [{}, {"targets": ["up$", "^prenets"], "rank": 2}],
+    "unimodal.adapters.mos.MixtureOfShards": [
+        {},
+        {"targets": ["up$", "query"], "rank": 3, "private_rank": 0, "num_shards": 2},
+    ],
+    "unimodal.adapters.prefix.EncoderPrefix": [{"num_rows": 4}],
+    "unimodal.adapters.vb_lora.VbLora": [
+        {"num_vectors": 16, "vector_length": 8},
+        {"targets": ["up$", "query"], "rank": 2, "num_vectors": 8, "top": 3, "vector_length": 16},
+    ],
+    "unimodal.adapters.vera.Vera": [{"rank": 16}, {"targets": ["up$", "^prenets"], "rank": 8, "seed": 3}],
     "unimodal.plans.repeated.Repeated": [{"times": 1}, {"times": 3}],
     "unimodal.plans.sequential.Sequential": [{}],
     "unimodal.quantizations.int8.Int8": [{}],

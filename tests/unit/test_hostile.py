@@ -146,8 +146,17 @@ FOLDERS = {
         adapter(megatron_config={"a": 1}, megatron_core="os"),
         "megatron_config: adapters with",
     ),
-    "an adapter of another kind": (adapter(peft_type="IA3"), "peft_type: 'IA3' is not 'LORA'"),
-    "an adapter of no rank": (adapter(r=10**12), "a rank up to 4096"),
+    "an adapter of another kind": (adapter(peft_type="IA3"), "peft_type: 'IA3' is none of LORA"),
+    "an adapter of no rank": (adapter(r=10**12), "r: expected up to 4096"),
+    "an adapter of no end": (
+        adapter(peft_type="VBLORA", num_vectors=10**9, vector_length=1),
+        "num_vectors: expected up to 4096, got 1000000000",
+    ),
+    "an adapter beside other weights": (
+        adapter(peft_type="VERA", r=4096),
+        "adapter_model.safetensors: .*the config and the model ask for .* the file holds none",
+    ),
+    "shards of no rank": (adapter(peft_type="MOS", r=1), "rank: expected at least equivalent_rank"),
     "pickled adapter": (pickled_adapter, "adapter_model.safetensors: not there"),
 }
 
