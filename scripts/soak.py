@@ -284,6 +284,8 @@ def soak(soaked: Soak, kills: int, progress: Progress) -> Soak:
     load_modules(soaked.out / "whole" / "modules.json")
     while soaked.kills < kills:
         progress.advance(bar, soaked.step())
+        so_far = {"kills": soaked.kills, "moments": soaked.moments, "runs compared": soaked.compared}
+        (soaked.out / "so-far.json").write_text(json.dumps(so_far, indent=1) + "\n")
     while soaked.unfinished:
         soaked.step(armed=False)
     return soaked
