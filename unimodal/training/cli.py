@@ -51,12 +51,13 @@ DEFAULTS: dict[str, Any] = {
     "use_distributed_sampler": False,  # batches know their rank
 }
 CONFIG_FLAGS = ("--config", "-c")
-# What Lightning says of choices that are made here on purpose.
+# What Lightning says of choices that are made here on purpose, and torch of DeepSpeed's words.
 EXPECTED = (
     ".*does not have many workers.*",
     ".*isinstance.treespec, LeafSpec.*",
     ".*DeepSpeed handles gradient clipping internally.*",
-    ".*all_gather_into_tensor. is deprecated.*",
+    ".*When saving the DeepSpeed Stage 3 checkpoint.*",
+    ".*(all_gather_into|reduce_scatter)_tensor. is deprecated.*",
 )
 
 

@@ -1,6 +1,7 @@
 """The processes cut optimiser states, gradients and parameters among them: DeepSpeed's ZeRO."""
 
 import copy
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -63,9 +64,11 @@ class Partitioned(Strategy):
         config.setdefault("zero_force_ds_cpu_optimizer", False)  # torch's own steps on offloaded states
         precision = _Precision(world.precision)  # type: ignore[arg-type]  # it refuses other words itself
         if not world.cpu:
-            return _OnGpu(config=config, precision_plugin=precision)
+            return _OnGpu(config=config, precision_plugin=precision, logging_level=logging.ERROR)
         os.environ["DS_ACCELERATOR"] = "cpu"  # even where there is a GPU
-        return _OnCpu(config=config, precision_plugin=precision, process_group_backend="gloo")
+        return _OnCpu(
+            config=config, precision_plugin=precision, logging_level=logging.ERROR, process_group_backend="gloo"
+        )
 
 
 @final
