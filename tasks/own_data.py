@@ -22,10 +22,13 @@ class OwnData(Task):
         {"speech": "clips/0001.wav", "answer": "Your message has been forwarded."}
     """
 
-    def __init__(self, task: Task, *, manifest: Path, division: Path, outside: bool = False) -> None:
-        """`outside`: whether rows may name files outside the manifest's folder."""
+    def __init__(
+        self, task: Task, *, manifest: Path, division: Path, outside: bool = False, name: str | None = None
+    ) -> None:
+        """`outside`: whether rows may name files outside the manifest's folder; `name`: another tag to ask under."""
         self._task, self.manifest, self.division = task, manifest, division
-        self.name, self.reads, self.writes, self.metric = task.name, task.reads, task.writes, task.metric
+        self.name = task.name if name is None else name
+        self.reads, self.writes, self.metric = task.reads, task.writes, task.metric
         self._files = Files(manifest.parent, outside)
 
     @property

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 TASKS = Path(__file__).parent / "configs" / "tasks"
 CHECKPOINTS = Path(__file__).parent / "configs" / "checkpoints"
+ADAPTERS = Path(__file__).parent / "configs" / "adapters"
 
 
 def task_names() -> list[str]:
@@ -47,6 +48,16 @@ def task_spec(name: str, overlay: Mapping[str, Any] | None = None) -> dict[str, 
     from unimodal.spec import load_spec, merge_specs
 
     return merge_specs(load_spec(TASKS / f"{check_task(name)}.yaml"), overlay or {})
+
+
+def adapter_spec(name: str) -> dict[str, Any]:
+    """What `configs/adapters/NAME.yaml` says; ValueError where there is none of that name."""
+    from unimodal.spec import load_spec
+
+    known = sorted(path.stem for path in ADAPTERS.glob("*.yaml"))
+    if name not in known:
+        raise ValueError(f"adapter: there is no '{name}' among {', '.join(known)}")
+    return load_spec(ADAPTERS / f"{name}.yaml")
 
 
 def build_task(

@@ -30,6 +30,9 @@ class Command:
 COMMANDS = {
     "run": Command("do a task on your own files: unimodal run TASK FILE [FILE ...]", "unimodal.commands.run"),
     "tasks": Command("list the tasks with what they read and write", "unimodal.commands.tasks"),
+    "finetune": Command(
+        "an adapter from your own examples: unimodal finetune TASK MANIFEST --out FOLDER", "unimodal.commands.finetune"
+    ),
     "fit": Command("train: unimodal fit --config FILE", "unimodal.training.cli", ("fit",)),
     "validate": Command("evaluate on validation data", "unimodal.training.cli", ("validate",)),
     "test": Command("evaluate on held-out data", "unimodal.training.cli", ("test",)),

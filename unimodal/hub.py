@@ -21,12 +21,14 @@ from unimodal.codecs import Codec
 from unimodal.conversions.checkpoint import copy_accompanying, read_checkpoint, write_checkpoint
 from unimodal.conversions.pictures import read_pictures
 from unimodal.dtypes import NumberType, number_type, original_states
+from unimodal.extension import check_pieces, extend
 from unimodal.folder import CONFIG_FILE, find_folder, read_json
 from unimodal.generate import Decoding, Prompt, decoding_of, stream_tokens, write_frames, write_tokens
 from unimodal.guides.grammar import GrammarGuide
 from unimodal.modality import Extractor
 from unimodal.model import UnimodalForConditionalGeneration
-from unimodal.processor import UnimodalProcessor
+from unimodal.own_tasks import OwnTask, read_tasks, write_tasks
+from unimodal.processor import SPEC_FILE, UnimodalProcessor
 from unimodal.publishing import model_card, push, read_metrics
 from unimodal.samplers import Hypothesis
 from unimodal.task import Example, Task
@@ -35,6 +37,8 @@ from unimodal.vocoding import VocoderCheckpoint, is_vocoder
 from unimodal.work import Choice, Loaded, Result, Work
 
 ADAPTER_FILE = "adapter_config.json"
+BASE = "base"
+"""A folder, or a link to one, in an adapter's folder: the model that it was trained on."""
 _CONVERTED = "A checkpoint of another project, converted; its licence is that of its origin."
 
 
@@ -42,9 +46,16 @@ _CONVERTED = "A checkpoint of another project, converted; its licence is that of
 class Unimodal(Loaded):
     """A model with its processor: what `unimodal.load` gives."""
 
-    def __init__(self, model: UnimodalForConditionalGeneration, processor: UnimodalProcessor) -> None:
+    def __init__(
+        self,
+        model: UnimodalForConditionalGeneration,
+        processor: UnimodalProcessor,
+        tasks: Mapping[str, OwnTask] | None = None,
+    ) -> None:
+        """`tasks`: those that came with the model's folder, by name."""
         self.model = model
         self.processor = processor
+        self.tasks = dict(tasks or {})
         self.generate = model.generate
         """Token ids in, token ids out, under transformers' names."""
 
@@ -95,7 +106,8 @@ class Unimodal(Loaded):
 
     def task(self, name: str) -> Task:
         """A task by its name, in this model's tokens; ValueError where it is unknown, or unknown to the model."""
-        task = build_task(name, self.processor.vocabulary)
+        own = self.tasks.get(name, OwnTask(name))
+        task = build_task(own.like, self.processor.vocabulary, overlay=own.settings)
         space = self.processor.vocabulary.space
         taught = [space.name(tag) for tag in space.ids("task")]
         if task.name not in taught:
@@ -125,6 +137,7 @@ class Unimodal(Loaded):
         """Writes a folder that `load` reads."""
         self.model.save_pretrained(folder)
         self.processor.save_pretrained(folder)
+        write_tasks(self.tasks, Path(folder))
 
     def push_to_hub(
         self, name: str, *, metrics: str | Path | None = None, private: bool = False, token: str | None = None
@@ -253,15 +266,15 @@ def load(
     """A model by its folder, an adapter's folder or a Hub id, ours or of a family that `unimodal.conversions` reads.
 
     Weights keep the type that their file has, or take `dtype`: float32, bfloat16, float16 (a model of T5's kind is
-    rescaled first, where it would overflow), int8, auto. An adapter's base is `base`, or the model in whose
-    folder the adapter's folder lies; the path that `adapter_config.json` names is not followed. `revision` and
-    `local_files_only` mean what they mean to huggingface_hub.
+    rescaled first, where it would overflow), int8, auto. An adapter's base is `base`, or the folder `base` in its own
+    (a link, say), or the model in whose folder its own lies; the path that `adapter_config.json` names is not followed.
+    `revision` and `local_files_only` mean what they mean to huggingface_hub.
     """
     numbers = number_type(dtype)
     folder = find_folder(name, revision=revision, local_files_only=local_files_only)
     loaded: Unimodal | Checkpoint | VocoderCheckpoint
     if (folder / ADAPTER_FILE).is_file():
-        loaded = _adapted(folder, Path(name).parent if base is None else base, numbers)
+        loaded = _adapted(folder, _base_of(folder, Path(name)) if base is None else base, numbers)
     elif base is not None:
         raise ValueError(f"{name}: is no adapter (it holds no {ADAPTER_FILE}), so it takes no base")
     elif not (folder / CONFIG_FILE).is_file():
@@ -282,7 +295,25 @@ def _whole(folder: Path, dtype: torch.dtype | None) -> Unimodal | Checkpoint:
     model = UnimodalForConditionalGeneration.from_pretrained(folder, dtype=dtype).eval()
     if model.config.origin is not None:
         return Checkpoint(model, folder)
-    return Unimodal(model, UnimodalProcessor.from_pretrained(folder))
+    return Unimodal(model, UnimodalProcessor.from_pretrained(folder), read_tasks(folder))
+
+
+def _base_of(adapter: Path, named: Path) -> Path:
+    return adapter / BASE if (adapter / BASE / CONFIG_FILE).is_file() else named.parent
+
+
+def _enlarged(loaded: Unimodal, adapter: Path) -> Unimodal:
+    """The base with the vocabulary and the tasks that an adapter's folder has for it."""
+    tasks = {**loaded.tasks, **read_tasks(adapter)}
+    if not (adapter / SPEC_FILE).is_file():
+        return Unimodal(loaded.model, loaded.processor, tasks)
+    processor = UnimodalProcessor.from_pretrained(adapter)
+    try:
+        check_pieces(loaded.processor.vocabulary.pieces, processor.vocabulary.pieces)
+        model = extend(loaded.model, processor.vocabulary.space)
+    except ValueError as error:
+        raise ValueError(f"{adapter}: {error}") from error
+    return Unimodal(model, processor, tasks)
 
 
 def load_asked(name: str | Path, *, base: str | Path | None = None) -> Unimodal | Checkpoint:
@@ -302,14 +333,18 @@ def load_own(name: str | Path, *, base: str | Path | None = None) -> Unimodal:
 
 
 def _adapted(adapter: Path, base: str | Path, numbers: NumberType) -> Unimodal | Checkpoint:
-    from unimodal.adapters.lora import Lora
+    from unimodal.tuning import whole
 
     folder = find_folder(base)
     if not (folder / CONFIG_FILE).is_file():
         raise FileNotFoundError(f"{adapter}: an adapter needs its base model in the folder above it, or --base FOLDER")
     loaded = _whole(folder, numbers.read)
+    if isinstance(loaded, Unimodal):
+        loaded = _enlarged(loaded, adapter)
     try:
-        Lora.load(loaded.model, adapter).merge(loaded.model)
+        found = whole.load(loaded.model, adapter)
+        if found.mergeable:
+            found.merge(loaded.model)
     except (RuntimeError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         # Its config may hold anything, and peft takes it as it is.
         raise ValueError(f"{adapter}: does not fit the base model {base} ({type(error).__name__})") from error

@@ -6,7 +6,7 @@ sides. `docs/manifests.md` shows the fields of each task.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
@@ -56,6 +56,39 @@ class Division:
         """Reads what `save` wrote."""
         values = json.loads(file.read_text(encoding="utf-8"))
         return cls(values["sha256"], tuple(values["train"]), tuple(values["test"]))
+
+
+@final
+class Manifest:
+    """A manifest's good rows, and the lines that cannot be used; `keep` moves rows from one to the other."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.rows, self.rejected = read_rows(file)
+
+    def keep(self, check: Callable[[Row], object]) -> None:
+        """Leaves out the rows for which `check` raises ValueError, with its message as the reason."""
+        good: list[Row] = []
+        for row in self.rows:
+            try:
+                check(row)
+            except ValueError as error:
+                self.rejected.append(Rejected(row.line, " ".join(str(error).split())))
+            else:
+                good.append(row)
+        self.rows = good
+        self.rejected.sort(key=lambda bad: bad.line)
+
+    def write_rejected(self, file: Path) -> None:
+        """One JSON object for each line that was left out; no file where there is none."""
+        file.unlink(missing_ok=True)
+        if self.rejected:
+            lines = (json.dumps(asdict(bad), ensure_ascii=False) + "\n" for bad in self.rejected)
+            file.write_text("".join(lines), encoding="utf-8")
+
+    def divide(self, inputs: Iterable[str], *, share: float) -> Division:
+        """As `divide`, of the rows that are kept; `inputs` are the fields that a task reads."""
+        return divide(self.rows, groups(self.rows, inputs), share=share, sha256=digest(self.file))
 
 
 def digest(file: Path) -> str:

@@ -3,8 +3,9 @@
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from huggingface_hub import EvalResult, HfApi, ModelCard, ModelCardData
 
@@ -43,6 +44,46 @@ def model_card(
     use = f'```python\nimport unimodal\n\nmodel = unimodal.load("{name}")\n```\n'
     text = f"# {name}\n\n{description}\n\n{use}\n## Measured\n{measured}"
     return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}"))
+
+
+@final
+@dataclass(frozen=True)
+class Change:
+    """What an adapter changed: its row of `metrics.json`, its base's value, PEFT's name of its kind, examples read."""
+
+    row: Mapping[str, Any]
+    before: float | None
+    kind: str
+    num_train: int
+
+
+def adapter_card(name: str, change: Change) -> str:
+    """The README of an adapter's folder."""
+    row = change.row
+    result = EvalResult(
+        task_type=row["task"],
+        task_name=row["task"],
+        dataset_type="held-out",
+        dataset_name="held-out rows of a manifest",
+        metric_type=row["metric"],
+        metric_value=row["value"],
+    )
+    data = ModelCardData(
+        library_name="peft", tags=["unimodal", "adapter"], model_name=name, eval_results=[result], base_model=None
+    )
+    arrow = "↑" if row["higher_is_better"] else "↓"
+    before = "not taught" if change.before is None else f"{change.before:.3g}"
+    lines = [
+        f"# {name}",
+        f"An adapter ({change.kind}, in PEFT's format) for the task `{row['task']}`, trained on {change.num_train} "
+        "examples. It needs its base: the folder `base` here, or `--base FOLDER`.",
+        f"```\nunimodal run {row['task']} INPUT --model FOLDER\n```",
+        "## Measured",
+        f"On {row['n_test']} examples that were held out, the same before and after.",
+        f"| task | metric | before | after | best trivial answer |\n|---|---|---|---|---|\n| {row['task']} | "
+        f"{row['metric']} {arrow} | {before} | {row['value']:.3g} | {row['baseline_value']:.3g} |",
+    ]
+    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(lines) + "\n"))
 
 
 def _row(row: Mapping[str, Any]) -> str:

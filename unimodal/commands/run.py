@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from unimodal.catalogue import check_task, checkpoint_task_names, task_names
 from unimodal.commands import Parser
+from unimodal.own_tasks import read_tasks
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,7 +28,7 @@ PROGRESS_AFTER = 2.0
 def main(arguments: list[str]) -> int:
     """Answers one question a file."""
     options = _parser().parse_intermixed_args(arguments)  # files may come behind options
-    check_task(options.task, sorted({*task_names(), *checkpoint_task_names()}))
+    _check_task(options.task, options.model)
 
     from rich.console import Console
     from transformers.utils import logging
@@ -54,6 +55,13 @@ def main(arguments: list[str]) -> int:
         results = [replace(result, value=out) for result, out in zip(results, outs, strict=True)]
     _show(options, work, results)
     return 0
+
+
+def _check_task(name: str, model: str | None) -> None:
+    """Raises ValueError for a task that nobody knows; a model on the Hub may have tasks of its own."""
+    folder = Path(model or ".")
+    if model is None or folder.is_dir():
+        check_task(name, sorted({*task_names(), *checkpoint_task_names(), *read_tasks(folder)}))
 
 
 def _parser() -> Parser:
