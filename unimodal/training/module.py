@@ -91,7 +91,7 @@ class Learner(LightningModule):
 
     def configure_gradient_clipping(
         self,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Any,  # DeepSpeed's is none of torch's
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
