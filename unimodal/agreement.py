@@ -11,6 +11,8 @@ from unimodal.wire_formats import WireFormat, unpack
 
 DIGEST = 8
 """Bytes of a digest."""
+TRIES = 50
+"""Rounds in which workers that begin may miss each other."""
 
 
 def learning_parameters(model: nn.Module) -> list[nn.Parameter]:
@@ -30,12 +32,19 @@ def digest(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def require_same_start(link: Link, tensors: Sequence[Tensor]) -> None:
-    """Raises ValueError where workers begin with different weights, or one of them is not there at all."""
-    arrived = link.gather(digest(tensors))()
-    first = next(iter(arrived.values()))
-    others = [number for number, message in arrived.items() if not torch.equal(message, first)]
-    if others:
-        raise ValueError(f"communicator: workers {others} begin with other weights than worker {min(arrived)}")
+    """Raises ValueError where workers begin with different weights; asks again while messages are lost on the way.
+
+    Raises OSError where no round has them all.
+    """
+    own = digest(tensors)
+    for _ in range(TRIES):
+        arrived = link.gather(own)()
+        if len(arrived) == link.num_workers:
+            others = [number for number, message in arrived.items() if not torch.equal(message, arrived[min(arrived)])]
+            if others:
+                raise ValueError(f"communicator: workers {others} begin with other weights than worker {min(arrived)}")
+            return
+    raise ConnectionError(f"communicator: in {TRIES} rounds there was none in which all {link.num_workers} workers met")
 
 
 def mean_of_round(arrived: Round, like: Sequence[Tensor], wire_format: WireFormat) -> list[Tensor]:

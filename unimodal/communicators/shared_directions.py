@@ -98,6 +98,8 @@ class SharedDirections(Communicator):
         )
         self.rounds = 0
         """That the weights have taken, those before this worker joined included."""
+        self.log: list[Round] = []
+        """Those since `begin`: with the model that it was given, all that anyone needs to have the weights."""
 
     @property
     def traffic(self) -> Traffic:
@@ -108,8 +110,7 @@ class SharedDirections(Communicator):
         parameters = learning_parameters(model)
         self.rounds = step
         for arrived in self.link.missed()[step:]:
-            self.directions.apply(parameters, self.rounds, arrived)
-            self.rounds += 1
+            self._take(parameters, arrived)
 
     def step(self, model: nn.Module, step: int, local: LocalStep) -> None:
         self.link.begin_step()
@@ -120,11 +121,15 @@ class SharedDirections(Communicator):
         arrived = self.link.gather(torch.cat([message, digest(parameters)]) if checked else message)()
         if checked:
             self._check(digest(parameters), arrived)
-        self.directions.apply(parameters, self.rounds, arrived)
-        self.rounds += 1
+        self._take(parameters, arrived)
 
     def finish(self, model: nn.Module) -> None:
         self.link.close()
+
+    def _take(self, parameters: Sequence[Tensor], arrived: Round) -> None:
+        self.directions.apply(parameters, self.rounds, arrived)
+        self.log.append(arrived)
+        self.rounds += 1
 
     def _measure(self, model: nn.Module, parameters: Sequence[nn.Parameter], local: LocalStep) -> list[float]:
         """The slope along each of this worker's directions."""
