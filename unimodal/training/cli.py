@@ -38,6 +38,7 @@ from unimodal.training.module import PACKAGE, Learner
 from unimodal.training.processes import Processes
 from unimodal.training.progress import ProgressDisplay
 from unimodal.training.throughput import Throughput
+from unimodal.training.waiting import Waiting
 
 DEFAULTS: dict[str, Any] = {
     "max_epochs": -1,  # the stream of batches has no end: max_steps or max_time ends a run
@@ -116,7 +117,7 @@ def main(arguments: Sequence[str]) -> int:
             TaskData,
             args=given,
             seed_everything_default=0,
-            trainer_defaults={**DEFAULTS, "callbacks": [*guards, Throughput(), ProgressDisplay(), Export()]},
+            trainer_defaults={**DEFAULTS, "callbacks": [*guards, Waiting(), Throughput(), ProgressDisplay(), Export()]},
             parser_kwargs={name: {"exit_on_error": False} for name in TrainingCLI.subcommands()}
             | {"exit_on_error": False},
             save_config_kwargs={"overwrite": True},

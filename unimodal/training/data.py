@@ -30,9 +30,10 @@ from unimodal.training.mixtures import Mixture
 from unimodal.training.mixtures.temperature import Temperature
 from unimodal.training.rounds import Rounds
 from unimodal.training.shards import Shards
-from unimodal.training.streams import Stream
+from unimodal.training.streams import BATCHES_A_WINDOW, Stream
 from unimodal.training.streams.mixed import MixedStream
 from unimodal.training.vocabulary import prepare
+from unimodal.training.waiting import MeasuredLoader
 
 
 @final
@@ -115,7 +116,7 @@ class TaskData(LightningDataModule):
         ranks = self.trainer.world_size
         return Shards(self.batching.shards or ranks, self.trainer.global_rank, ranks)
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> MeasuredLoader:
         """Goes on after the batches that the trainer has taken, as its checkpoint tells."""
         assert self.trainer is not None
         items, shards = self._items("train"), self.shards
@@ -129,12 +130,15 @@ class TaskData(LightningDataModule):
         )
         batches = TrainingBatches(items, stream, self._collation(items), shards, seed=self.seed)
         first = self.trainer.global_step * self.trainer.accumulate_grad_batches
-        return DataLoader(
+        workers = self.batching.workers
+        return MeasuredLoader(
             batches,
             batch_size=None,
             sampler=CountingSampler(first),
-            num_workers=self.batching.workers,
-            worker_init_fn=ignore_in_worker if self.batching.workers else None,
+            num_workers=workers,
+            # A window ahead: opening one reads the examples of all its batches.
+            prefetch_factor=max(2, BATCHES_A_WINDOW // workers) if workers else None,
+            worker_init_fn=ignore_in_worker if workers else None,
         )
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -171,7 +175,8 @@ class TaskData(LightningDataModule):
                     raise ValueError(f"data.tasks.{name}: has no examples for {split}")
         if not examples:
             raise ValueError("data.tasks: none of them can be had here")
-        return Items(self.tasks, examples=examples, processor=self.processor, memory=self.batching.memory)
+        memory = self.batching.memory // max(1, self.batching.workers)  # each worker keeps its own
+        return Items(self.tasks, examples=examples, processor=self.processor, memory=memory)
 
     def _collation(self, items: Items) -> Collation:
         model = self._model()

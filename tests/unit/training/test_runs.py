@@ -67,7 +67,7 @@ def test_a_resumed_run_takes_the_same_steps(
     fit(*arguments, "--trainer.max_steps", str(stop), folder="parts")
     parts = fit(*arguments, "--trainer.max_steps", "9", "--ckpt_path", "last", folder="parts")
     expected, found = rows(whole), rows(parts)
-    timed = {"entries_per_second": "", "model_flop_utilisation": ""}
+    timed = {"entries_per_second": "", "waiting": "", "model_flop_utilisation": ""}
     assert [{**row, **timed} for row in found] == [{**row, **timed} for row in expected]
     assert all(torch.equal(value, weights(whole)[name]) for name, value in weights(parts).items())
 

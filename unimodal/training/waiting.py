@@ -1,0 +1,54 @@
+"""How much of its time a run waits for data."""
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, final
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.utils.data import DataLoader
+
+from unimodal.batching import Batch
+
+STEPS = 100
+"""Batches whose mean is logged: opening a window of draws delays one of sixteen."""
+
+
+@final
+class MeasuredLoader(DataLoader[Batch]):
+    """A loader that adds up the seconds in which its caller waits."""
+
+    waited = 0.0
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch's own iterator is more than is needed
+        batches = super().__iter__()
+        while True:
+            began = time.perf_counter()
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            self.waited += time.perf_counter() - began
+            yield batch
+
+
+@final
+class Waiting(Callback):
+    """Logs `waiting`: the share of the last 100 batches' time that was spent until they came, from the second on."""
+
+    def __init__(self) -> None:
+        self._began: tuple[float, float] | None = None
+        self._last: deque[tuple[float, float]] = deque(maxlen=STEPS)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        loader = trainer.train_dataloader
+        assert isinstance(loader, MeasuredLoader)
+        now = time.perf_counter(), loader.waited
+        if self._began is not None:
+            self._last.append((now[0] - self._began[0], now[1] - self._began[1]))
+            whole, waited = (sum(values) for values in zip(*self._last, strict=True))
+            pl_module.log("waiting", waited / whole)
+        self._began = now
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._began = None  # time of its own
