@@ -113,9 +113,10 @@ def peak(device: torch.device, dtype: torch.dtype) -> Peak:
     return Peak(measure_gemm(device, dtype), f"matrix products measured in {_name(dtype)} on {threads} threads")
 
 
-def measure_gemm(device: torch.device, dtype: torch.dtype, *, size: int | None = None, rounds: int = 8) -> float:
+def measure_gemm(device: torch.device, dtype: torch.dtype, *, size: int | None = None, rounds: int = 20) -> float:
     """Operations a second of the fastest of some products of square matrices."""
-    size = size or (8192 if device.type == "cuda" else 768)
+    # A CPU's are short, so that on a busy machine some of them are not interrupted.
+    size = size or (8192 if device.type == "cuda" else 512)
     left, right, out = (torch.ones(size, size, device=device, dtype=dtype) for _ in range(3))
 
     def run() -> float:

@@ -11,7 +11,7 @@ from tests.unit.training.conftest import Fit, rows
 from unimodal.batching import Batch, EncoderDecoder, Item, Packed, Padded, token_piece
 from unimodal.config import UnimodalConfig
 from unimodal.conversions.t5 import T5
-from unimodal.flops import BACKWARD, ModelFlops, measure_gemm, peak
+from unimodal.flops import BACKWARD, ModelFlops, peak
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.objectives import total
 from unimodal.objectives.cross_entropy import CrossEntropy
@@ -77,8 +77,8 @@ def test_padding_and_packed_neighbours_are_no_use() -> None:
 def test_the_peak_is_what_a_product_of_matrices_reaches() -> None:
     found = peak(torch.device("cpu"), torch.float32)
     assert "float32 on 1 threads" in found.source
-    assert found.flops > 0.5 * measure_gemm(torch.device("cpu"), torch.float32, size=256, rounds=3)
     assert 1e9 < found.flops < 1e12
+    assert peak(torch.device("cpu"), torch.float32) is found  # measured once
 
 
 def test_a_run_logs_and_says_its_utilisation(fit: Fit, capfd: pytest.CaptureFixture[str]) -> None:

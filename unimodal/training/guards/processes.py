@@ -68,7 +68,7 @@ class LostProcesses(Guard):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Finds out what lies behind an error, before this process lets go of the others."""
         reason = " ".join(str(exception).split()) or type(exception).__name__
-        if (worker := WORKER.search(reason)) is not None:
+        if (worker := _find_worker(exception)) is not None:
             reason = (
                 f"{LOST_WORKER} {worker['pid']} of process {trainer.global_rank} {worker['fate']} after step"
                 f" {self._step}; if memory ran out, lower data.batching.memory or data.batching.workers"
@@ -98,11 +98,20 @@ def naming_lost_workers() -> Iterator[None]:
     """Around a run: raises ChildProcessError, in one line, in place of the error that a lost data worker makes."""
     try:
         yield
-    except RuntimeError as error:
+    except Exception as error:  # torch raises it from a signal's handler, in the middle of whatever is done
         for note in vars(error).get("__notes__", ()):
             if note.startswith(LOST_WORKER):
                 raise ChildProcessError(note) from error
         raise
+
+
+def _find_worker(exception: BaseException | None) -> re.Match[str] | None:
+    """What torch says of a lost data worker, in an error or in one that it led to."""
+    while exception is not None:
+        if (found := WORKER.search(" ".join(str(exception).split()))) is not None:
+            return found
+        exception = exception.__cause__ or exception.__context__
+    return None
 
 
 def _dismiss_observer() -> None:

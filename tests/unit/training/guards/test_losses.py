@@ -7,7 +7,6 @@ import statistics
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 from lightning.pytorch import Trainer
@@ -19,18 +18,20 @@ from unimodal.training.module import Learner
 NOISE = 0.2
 
 
-class Told:
-    """A trainer and a learner that have come to some step with some losses."""
+class Told(Trainer):
+    """A trainer that has come to some step, with some losses."""
 
-    def __init__(self, tasks: Sequence[str] = ()) -> None:
-        data = SimpleNamespace(tasks=tasks)
-        self.trainer: Any = SimpleNamespace(accumulate_grad_batches=1, global_step=0, datamodule=data)
+    global_step = 0
+    accumulate_grad_batches = 1
+
+    def __init__(self, tasks: Sequence[str]) -> None:
+        self.datamodule = SimpleNamespace(tasks=tasks)
         self.learner = Learner.__new__(Learner)
 
     def tell(self, guard: Guard, losses: Mapping[str, float]) -> None:
         object.__setattr__(self.learner, "last_losses", losses)
-        self.trainer.global_step += 1
-        guard.on_train_batch_end(cast(Trainer, self.trainer), self.learner, None, None, self.trainer.global_step - 1)
+        self.global_step += 1
+        guard.on_train_batch_end(self, self.learner, None, None, self.global_step - 1)
 
 
 def falling(steps: int, seed: int = 0) -> list[float]:
