@@ -19,7 +19,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 
 from unimodal.training.checkpoints import Writer
 from unimodal.training.checkpoints.background import Background
@@ -39,7 +39,7 @@ class Layers(LightningModule):
         super().__init__()
         self.layers = nn.Sequential(*(nn.Linear(WIDTH, WIDTH) for _ in range(round(megabytes / (WIDTH**2 * 4e-6)))))
 
-    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         result: Tensor = self.layers(torch.ones(512, WIDTH)).square().mean()
         return result
 
@@ -81,7 +81,7 @@ def measure(writer: Writer, megabytes: float) -> tuple[float, float, float]:
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        trainer.fit(Layers(megabytes), DataLoader(range(100)))
+        trainer.fit(Layers(megabytes), DataLoader(TensorDataset(torch.arange(100))))
     plain = [seconds for step, seconds in enumerate(clock.waited, start=1) if step % EVERY]
     waited = clock.waited[EVERY - 1] - statistics.median(plain)
     return waited, statistics.median(clock.steps[1:EVERY]), statistics.median(clock.steps[EVERY:])

@@ -12,6 +12,7 @@ A parent that has loaded everything forks the runs, so that a kill costs a secon
 
 import argparse
 import csv
+import gc
 import importlib
 import json
 import logging
@@ -41,7 +42,7 @@ from unimodal.training.checkpoints.folders import CheckpointFolders
 STEPS, EVERY = 24, 2
 TIMED = ("state.json", "mp_rank_00_model_states.pt")
 """Files of a checkpoint that say how long training took."""
-POLL = 0.001
+POLL = 0.002
 PATIENCE = 300.0
 """Seconds without a checkpoint after which a run counts as stuck."""
 WEIGHTS = {"start": 1, "step": 3, "save": 6}
@@ -61,6 +62,21 @@ ALONE = Kind("alone", 1, ("--trainer.devices", "1"))
 SHARDED = Kind("sharded", 2, ("--trainer.devices", "2", "--trainer.strategy", "deepspeed_stage_2"))
 
 
+@dataclass(frozen=True)
+class View:
+    """What stands in a run's folder of checkpoints."""
+
+    committed: int
+    """The newest step that has one; -1 for none."""
+    staged: bool
+
+    @classmethod
+    def of(cls, run: Path) -> "View":
+        names = [path.name for path in (run / "checkpoints").glob("*")]
+        steps = [int(name[5:11]) for name in names if name.startswith("step-")]
+        return cls(max(steps, default=-1), any(name.endswith(".staged") for name in names))
+
+
 class Failure(Exception):
     """The soak has found something."""
 
@@ -71,7 +87,7 @@ class Session:
     def __init__(self, kind: Kind, config: Path, run: Path) -> None:
         run.mkdir(parents=True, exist_ok=True)
         given = ["fit", "--config", str(config), "--trainer.default_root_dir", str(run), *kind.arguments]
-        if any((run / "checkpoints").glob("step-*")):
+        if View.of(run).committed >= 0:
             given += ["--ckpt_path", "last"]
         self.log = run / "log.txt"
         self.log.unlink(missing_ok=True)
@@ -159,39 +175,37 @@ class Soak:
     def _wait(self, session: Session, run: Path, armed: bool) -> bool:
         """Waits for the moment to kill at; True where the run came to its end before."""
         aim = self.chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0] if armed else "nothing"
-        commits = self.chance.randint(0, 3) if aim != "start" else 0
-        known = self._committed(run)
-        began = marked = time.monotonic()
-        staged_since: float | None = None
-        deadline = began + self.chance.uniform(0, self.seconds["start"]) if aim == "start" else None
+        left = self.chance.randint(1, 3)  # checkpoints to come before, or the one that is aimed at
+        view = View.of(run)
+        known, stale = view.committed, view.staged  # what a kill has left is removed when the run goes on
+        marked = time.monotonic()
+        what, began_save = "start", 0.0
+        deadline = marked + self.chance.uniform(0, self.seconds["start"]) if aim == "start" else None
         while deadline is None or time.monotonic() < deadline:
             if session.ended():
                 return True
-            now, found = time.monotonic(), self._committed(run)
-            if found > known:
-                self._learn("start" if known == self.seen and marked == began else "step", now - marked)
-                if staged_since is not None:
-                    self._learn("save", now - staged_since)
-                known, marked, staged_since, commits = found, now, None, commits - 1
-                if aim == "step" and commits <= 0 and deadline is None:
+            now, view = time.monotonic(), View.of(run)
+            stale = stale and view.staged
+            if view.committed > known:
+                self._learn(what, now - marked)
+                if began_save:
+                    self._learn("save", now - began_save)
+                known, marked, what, began_save, left = view.committed, now, "step", 0.0, left - 1
+                if aim == "step" and left == 0:
                     deadline = now + self.chance.uniform(0, self.seconds["step"])
-            if staged_since is None and any((run / "checkpoints").glob(".step-*.staged")):
-                staged_since = now
-                if aim == "save" and commits <= 0 and deadline is None:
+            if view.staged and not stale and not began_save:
+                began_save = now
+                if aim == "save" and left == 1:
                     deadline = now + self.chance.uniform(0, 1.5 * self.seconds["save"])
             if now - marked > PATIENCE:
                 session.kill([])
                 raise Failure(f"a run is stuck: {session.log}")
             time.sleep(POLL)
-        self.seen = max(self.seen, self._committed(run))
+        self.seen = max(self.seen, View.of(run).committed)
         return False
 
     def _learn(self, what: str, seconds: float) -> None:
         self.seconds[what] = 0.8 * self.seconds[what] + 0.2 * seconds
-
-    def _committed(self, run: Path) -> int:
-        """The newest step that has a checkpoint; the names of runs that were not torn have nothing after the step."""
-        return max((int(path.name[5:11]) for path in (run / "checkpoints").glob("step-*")), default=-1)
 
     def _check(self, run: Path) -> None:
         latest, problems = CheckpointFolders(run).find_latest()
@@ -282,6 +296,7 @@ def soak(soaked: Soak, kills: int, progress: Progress) -> Soak:
     bar = progress.add_task(f"kills, {soaked.kind.name}", total=kills)
     soaked.reference()
     load_modules(soaked.out / "whole" / "modules.json")
+    gc.freeze()  # what is loaded is shared with the forks, not copied by their collections
     while soaked.kills < kills:
         progress.advance(bar, soaked.step())
         so_far = {"kills": soaked.kills, "moments": soaked.moments, "runs compared": soaked.compared}

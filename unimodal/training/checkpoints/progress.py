@@ -30,8 +30,9 @@ def between_steps(loops: dict[str, Any]) -> dict[str, Any]:
 
 def random_states() -> dict[str, Any]:
     """Of every generator that torch, numpy and Python keep for a process."""
-    kind, words, *rest = numpy.random.get_state()
-    states = {"torch": torch.get_rng_state(), "numpy": (kind, words.tolist(), *rest), "python": random.getstate()}
+    name, words, *rest = numpy.random.get_state()
+    words = numpy.asarray(words).tolist()
+    states = {"torch": torch.get_rng_state(), "numpy": (name, words, *rest), "python": random.getstate()}
     return states | ({"cuda": torch.cuda.get_rng_state_all()} if torch.cuda.is_available() else {})
 
 
