@@ -88,7 +88,7 @@ class Prompt:
         cls, model: "UnimodalForConditionalGeneration", items: Sequence[Item], start: Sequence[Piece] | None = None
     ) -> "Prompt":
         """The prompts of items. `start`: what the decoder reads first, one an item; None: the model's start token."""
-        first = [token_piece([model.start])] * len(items) if start is None else start
+        first = [token_piece([model.boundaries.start])] * len(items) if start is None else start
         source, target = model.arrangement.prompt(items, first, model.kinds)
         return cls(lambda model: {} if source is None else model.encode(source.to(model.device))[1], target)
 
@@ -133,7 +133,7 @@ def write_tokens(
 
     `ends`: the tokens that end an answer, by default the model's.
     """
-    writer = _token_writer(model, prompt, decoding, guide, model.ends if ends is None else ends)
+    writer = _token_writer(model, prompt, decoding, guide, model.boundaries.ends if ends is None else ends)
     for _ in steps(model, prompt, decoding, writer):
         pass
     return writer.answers()
@@ -153,7 +153,7 @@ def stream_tokens(
     if not decoding.sampler.streams:
         name = type(decoding.sampler).__name__
         raise ValueError(f"decoding: {name} does not stream, for what it has written may still change")
-    return _growing(model, prompt, decoding, _token_writer(model, prompt, decoding, guide, model.ends))
+    return _growing(model, prompt, decoding, _token_writer(model, prompt, decoding, guide, model.boundaries.ends))
 
 
 def _growing(

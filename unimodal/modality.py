@@ -7,7 +7,7 @@ p pieces, t places of their arrays, l entries of a piece, d width
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from unimodal.hidden import Hidden
@@ -104,27 +104,32 @@ class Postnet(nn.Module, ABC):
         """The raw value of one piece, from its decoded steps one after the other ([l, ...] each)."""
 
 
-class KeywordPostnet(Postnet):
-    """The post-net of a KeywordPrenet: transformers' callers are given its frames, and teach it by `labels`."""
+class Answering(ABC):
+    """What transformers' callers are given for the states of the stack that writes, and how their `labels` teach it."""
 
-    reduction: int
-    """Frames of a step."""
     needs_weights: tuple[str, ...] = ()
     """The attentions whose weights its loss reads: names of memories."""
 
     @abstractmethod
-    def begin(self, rows: int) -> dict[str, Tensor]:
-        """What the decoder reads first in each row: inputs by keyword, one step."""
-
-    @abstractmethod
-    def taught(self, labels: Float[Tensor, "p t f"], mask: Int[Tensor, "p t"] | None) -> dict[str, Tensor | None]:
-        """What the decoder reads while it learns some frames: inputs by keyword, the mask among them."""
+    def taught(self, labels: Shaped[Tensor, "p t *f"], mask: Int[Tensor, "p t"] | None) -> dict[str, Tensor | None]:
+        """What a decoder reads while it learns some labels: inputs by keyword, the mask among them."""
 
     @abstractmethod
     def output(
-        self, written: Hidden, labels: Float[Tensor, "p t f"] | None, source: Layout | None
+        self, written: Hidden, labels: Shaped[Tensor, "p *t"] | None, source: Layout | None
     ) -> dict[str, Tensor | None]:
         """Fields of transformers' output; `loss` where there are labels. `source`: of the memory that was read."""
+
+
+class KeywordPostnet(Postnet, Answering):
+    """The post-net of a KeywordPrenet: transformers' callers are given its frames, and teach it by `labels`."""
+
+    reduction: int
+    """Frames of a step."""
+
+    @abstractmethod
+    def begin(self, rows: int) -> dict[str, Tensor]:
+        """What the decoder reads first in each row: inputs by keyword, one step."""
 
     @abstractmethod
     def frames(self, decoded: Mapping[str, Tensor]) -> Float[Tensor, "t f"]:

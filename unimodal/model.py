@@ -13,7 +13,8 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from transformers import GenerationConfig, GenerationMixin, PreTrainedModel, initialization
 
-from unimodal.batching import IGNORED, Batch, Sequences
+from unimodal.batching import Batch, Sequences
+from unimodal.boundaries import Boundaries
 from unimodal.build import build
 from unimodal.caches import Cache
 from unimodal.caches.once import Once
@@ -23,12 +24,12 @@ from unimodal.generate import Decoding
 from unimodal.generators import Asked, Generator
 from unimodal.hidden import Hidden, Memory
 from unimodal.interface import ModelOutput, Side
-from unimodal.losses import token_losses
-from unimodal.modality import KeywordPostnet, KeywordPrenet, Postnet, Prenet
+from unimodal.modality import Answering, KeywordPostnet, KeywordPrenet, Postnet, Prenet
 from unimodal.quantizations import Quantization
 from unimodal.speaking import SpeechLimits, Vocoder, render, source_input, speak
 from unimodal.spec import load_spec
 from unimodal.tables import TokenTable
+from unimodal.token_answers import TokenAnswers
 
 SMALLEST = Path(__file__).parent / "configs" / "models" / "smallest.yaml"
 
@@ -182,32 +183,24 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
             "decoder_inputs_embeds": decoder_inputs_embeds,
             **inputs,
         }
-        postnet = self._keyword_postnet(given, labels)
-        kept = ("self", "encoder") if output_attentions else ()
-        if postnet is not None and labels is not None:
-            kept = (*kept, *postnet.needs_weights)
-        encoder, memories = self.encode_inputs(given, keep_weights=kept)
+        answers = self._answers(given, labels)
+        weights = {
+            *(("self", "encoder") if output_attentions else ()),
+            *(() if labels is None else answers.needs_weights),
+        }
+        encoder, memories = self.encode_inputs(given, keep_weights=weights)
         decoder: Hidden | None = None
         if self.backbone.decoder is not None:
-            if encoder is not None and not self.target.is_given(given):
-                if postnet is not None and labels is not None:
-                    given |= postnet.taught(labels, decoder_attention_mask)
-                else:
-                    given["decoder_input_ids"] = self._shifted(labels)
+            if encoder is not None and labels is not None and not self.target.is_given(given):
+                given |= answers.taught(labels, decoder_attention_mask)
             embeds, layout = self.target.read(given)
             once = Once(embeds.shape[0], embeds.device)
-            decoder = self.backbone.decode(embeds, layout, once, memories, keep_weights=kept)
+            decoder = self.backbone.decode(embeds, layout, once, memories, keep_weights=weights)
         written = Output(encoder, decoder, memories).written
-        pooled = self.backbone.pool(written) if decoder is None else None
-        if postnet is None:
-            logits = self.logits(written.last if pooled is None else pooled)
-            answer: dict[str, Any] = {"logits": logits, "loss": None if labels is None else self._loss(logits, labels)}
-        else:
-            answer = postnet.output(written, labels, memories["encoder"].layout if memories else None)
+        answer: dict[str, Any] = {**answers.output(written, labels, memories["encoder"].layout if memories else None)}
         return ModelOutput(
             **answer,
             last_hidden_state=written.last,
-            pooler_output=pooled,
             hidden_states=written.layers if output_hidden_states else None,
             decoder_hidden_states=decoder.layers if output_hidden_states and decoder is not None else None,
             decoder_attentions=None if decoder is None else decoder.weights.get("self"),
@@ -254,60 +247,22 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
             if any(keyword.startswith("decoder_") for keyword in prenet.keywords) == decoder
         }
 
-    def _keyword_postnet(self, inputs: Mapping[str, Any], labels: Tensor | None) -> KeywordPostnet | None:
+    def _answers(self, inputs: Mapping[str, Any], labels: Tensor | None) -> Answering:
         """The post-net of what the decoder reads and writes, where that is no tokens."""
         taught = labels is not None and labels.is_floating_point()
         for net in self.postnets:
             keywords = self.prenet(net).keywords
             if keywords and (taught or inputs.get(keywords[0]) is not None):
                 return cast(KeywordPostnet, self.postnet(net))
-        return None
-
-    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        if self.backbone.encoder is None:  # a decoder alone is given the same tokens as input and as labels
-            logits, labels = logits[:, :-1], labels[:, 1:]
-        losses = token_losses(logits.flatten(0, -2), labels.flatten())
-        return losses.sum() / (labels != IGNORED).sum()
-
-    def _shifted(self, labels: Tensor | None) -> Tensor:
-        if labels is None:
-            raise ValueError(f"{' or '.join(sorted(self.target.inputs))}: an encoder-decoder needs it, or labels")
-        start = labels.new_full((labels.shape[0], 1), self._special("decoder_start_token_id")[0])
-        return torch.cat([start, labels[:, :-1].masked_fill(labels[:, :-1] == IGNORED, self.pad)], 1)
+        return TokenAnswers(self)
 
     @property
-    def special_tokens(self) -> dict[str, int]:
-        """What stands where a generation config names none; a checkpoint from elsewhere has no such tokens."""
-        if self.config.origin is not None:
-            return {}
-        space = self.vocabulary
-        return {"decoder_start_token_id": space.start, "eos_token_id": space.end, "pad_token_id": space.pad}
-
-    @property
-    def start(self) -> int:
-        """The token that a decoder reads first. Raises ValueError where a checkpoint names none."""
-        return self._special("decoder_start_token_id", "bos_token_id")[0]
-
-    @property
-    def ends(self) -> tuple[int, ...]:
-        """The tokens that end an answer."""
-        return self._special("eos_token_id", at_least=0)
-
-    @property
-    def pad(self) -> int:
-        """The token that stands where a row has ended. Raises ValueError where a checkpoint names none."""
-        return self._special("pad_token_id", "eos_token_id")[0]
-
-    def _special(self, *names: str, at_least: int = 1) -> tuple[int, ...]:
-        """What the generation config says for the first of some fields that it has, or the model where it has none."""
-        config = vars(self.generation_config)
-        for fields in (config, self.special_tokens):
-            for name in names:
-                if fields.get(name) is not None:
-                    return tuple(torch.tensor(fields[name]).reshape(-1).tolist())
-        if at_least:
-            raise ValueError(f"{names[0]}: stands in no generation config of the model")
-        return ()
+    def boundaries(self) -> Boundaries:
+        """The tokens that begin, end and fill answers; a checkpoint from elsewhere has none but those it names."""
+        space, own = self.vocabulary, {}
+        if self.config.origin is None:
+            own = {"decoder_start_token_id": space.start, "eos_token_id": space.end, "pad_token_id": space.pad}
+        return Boundaries(self.generation_config, defaults=own)
 
     def generate(  # type: ignore[override]  # transformers' keywords that have a meaning here
         self,

@@ -98,7 +98,7 @@ def _with_mask(model: "UnimodalForConditionalGeneration", inputs: Mapping[str, A
     """Padding of text that comes without a mask is known by its token."""
     given = {name: value for name, value in inputs.items() if value is not None}
     if "input_ids" in given and "attention_mask" not in given:
-        given["attention_mask"] = (given["input_ids"] != model.pad).long()
+        given["attention_mask"] = (given["input_ids"] != model.boundaries.pad).long()
     return given
 
 

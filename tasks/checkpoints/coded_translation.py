@@ -42,7 +42,7 @@ class CodedTranslation(CheckpointTask):
         if target is not None:
             language = tokens[matching(target, tokens)]
             name = "decoder_start_token_id" if begins_with_it else "forced_bos_token_id"
-            begin = [language] if begins_with_it else [model.start, language]
+            begin = [language] if begins_with_it else [model.boundaries.start, language]
             self._writer = TextWriter(checkpoint=checkpoint, settings={name: language}, begin=begin)
         elif start not in tokens.values() and vars(model.generation_config)["forced_bos_token_id"] is None:
             raise ValueError("the language to translate into is missing: --to de")

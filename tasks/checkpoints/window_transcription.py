@@ -69,7 +69,9 @@ class WindowTranscription(CheckpointTask):
     ) -> None:
         """`token` is the checkpoint's for what it is to do. Raises ValueError for what it was not trained for."""
         self._checkpoint, self._timestamps = writing(checkpoint), timestamps
-        self._special = SpecialTokens.of(vars(checkpoint.model.generation_config), start=checkpoint.model.start)
+        self._special = SpecialTokens.of(
+            vars(checkpoint.model.generation_config), start=checkpoint.model.boundaries.start
+        )
         self._options: dict[str, Any] = {**self._asked(token), **self._spoken(source)}
         if timestamps and self._special.no_timestamps is None:
             raise ValueError("--timestamps: the checkpoint knows none (no no_timestamps_token_id)")

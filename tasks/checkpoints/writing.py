@@ -149,7 +149,7 @@ def _limit(checkpoint: Checkpoint, settings: Mapping[str, Any]) -> dict[str, int
 
 def _result(checkpoint: Checkpoint, answer: Hypothesis, seconds: float) -> Result:
     text = checkpoint.tokenizer.decode(list(answer.tokens), skip_special_tokens=True).strip()
-    is_whole = bool(answer.tokens) and answer.tokens[-1] in checkpoint.model.ends
+    is_whole = bool(answer.tokens) and answer.tokens[-1] in checkpoint.model.boundaries.ends
     notes = () if is_whole else (f"the answer was cut off behind {len(answer.tokens)} tokens",)
     # The task's name is its caller's to say.
     return Result("", text, answer.score / max(len(answer.tokens), 1), answer.tokens, seconds, notes)

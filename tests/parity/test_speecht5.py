@@ -117,7 +117,7 @@ def test_generate_speaks_where_a_voice_is_given():
 def test_padding_of_text_is_known_without_a_mask():
     _, ours = both("text_to_speech")
     inputs, voice = read_text(), voices()
-    inputs["input_ids"] = inputs["input_ids"].masked_fill(inputs["attention_mask"] == 0, ours.pad)
+    inputs["input_ids"] = inputs["input_ids"].masked_fill(inputs["attention_mask"] == 0, ours.boundaries.pad)
     expected = spoken(ours, inputs, speaker_embeddings=voice, maxlenratio=2.0)
     close(spoken(ours, {**inputs, "attention_mask": None}, speaker_embeddings=voice, maxlenratio=2.0), expected)
 

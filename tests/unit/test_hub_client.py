@@ -89,8 +89,8 @@ def test_a_revision_is_what_it_was(server: HubServer, folder: Path, name: str, a
     config = json.loads((folder / "generation_config.json").read_text())
     changed = json.dumps({**config, "decoder_start_token_id": 9}).encode()
     server.repositories[name].commit({"generation_config.json": changed})
-    assert ask(f"unimodal.load({name!r}).model.start") == 9
-    assert ask(f"unimodal.load({name!r}, revision={first!r}).model.start") == 3
+    assert ask(f"unimodal.load({name!r}).model.boundaries.start") == 9
+    assert ask(f"unimodal.load({name!r}, revision={first!r}).model.boundaries.start") == 3
     assert str(ask(f"unimodal.load({name!r}, revision='v9')")).startswith(f"FileNotFoundError: {name}: no such folder")
 
 

@@ -49,7 +49,7 @@ def write_whole(model: "UnimodalForConditionalGeneration", asked: Asked) -> Writ
         names = ", ".join(asked.options)
         raise ValueError(f"decoding, {names}: a decoding says all of it; give one or the other")
     request = GenerationRequest(
-        model.generation_config, given=asked.config, options=asked.options, defaults=model.special_tokens
+        model.generation_config, given=asked.config, options=asked.options, defaults=model.boundaries.defaults
     )
     if model.backbone.encoder is None:
         begun = Begun.alone(model, asked.inputs["input_ids"], asked.inputs["attention_mask"])
@@ -59,6 +59,6 @@ def write_whole(model: "UnimodalForConditionalGeneration", asked: Asked) -> Writ
         limit = LIMIT if model.config.origin is None else THEIR_LIMIT
         chosen, number, fill = request.decoding(begun.told, limit=limit), request.num_answers, request.fill
     else:
-        chosen, number, fill = decoding_of(asked.decoding), 1, model.pad
+        chosen, number, fill = decoding_of(asked.decoding), 1, model.boundaries.pad
     found = write_tokens(model, begun.prompt, chosen, ends=request.ends)
     return Written(begun, [hypotheses[:number] for hypotheses in found], fill)

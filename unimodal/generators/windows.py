@@ -65,7 +65,7 @@ class _Row:
             self.seek += frames
             return
         tokens = attempt.tokens
-        said = tokens[:-1] if tokens[-1] in writer.model.ends else tokens
+        said = tokens[:-1] if tokens[-1] in writer.model.boundaries.ends else tokens
         segments, read = cut(said, first_time=writer.tokens.first_time, offset=self.seek, frames=frames)
         self.segments += segments
         self.seek += read
@@ -90,7 +90,9 @@ class Windows(Generator):
         with _evaluating(model):
             _transcribe(writer, rows)
         written = [[token for segment in row.segments for token in segment.tokens] for row in rows]
-        sequences = stack_ragged([torch.tensor(tokens, dtype=torch.long) for tokens in written], fill=model.pad)
+        sequences = stack_ragged(
+            [torch.tensor(tokens, dtype=torch.long) for tokens in written], fill=model.boundaries.pad
+        )
         sequences = sequences.to(model.device)
         if not writer.options.return_segments:
             return sequences

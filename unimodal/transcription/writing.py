@@ -62,7 +62,7 @@ class WindowWriter:
         fields |= _set(choices)
         if fields.get("num_return_sequences", 1) != 1:
             raise ValueError(f"num_return_sequences: speech has one transcript, not {fields['num_return_sequences']}")
-        tokens = SpecialTokens.of(fields, start=model.start)
+        tokens = SpecialTokens.of(fields, start=model.boundaries.start)
         if frames > window:
             options = options.with_times(f"{frames} frames are more than a window of {window}")
         if options.return_timestamps and tokens.no_timestamps is None:
@@ -122,7 +122,7 @@ class WindowWriter:
         begun = max(map(len, prompts))
         options = {**self.choices, "do_sample": temperature > 0, "max_new_tokens": self._limit(begun)}
         options |= {"temperature": temperature, "num_beams": 1} if temperature > 0 else {}
-        own, defaults = self.model.generation_config, self.model.special_tokens
+        own, defaults = self.model.generation_config, self.model.boundaries.defaults
         request = GenerationRequest(own, given=self.config, options=options, defaults=defaults)
         # As transformers does, padding stands on the left.
         padded = stack_ragged([torch.tensor(prompt).flip(0) for prompt in prompts], fill=NOTHING).flip(1)
@@ -138,7 +138,7 @@ class WindowWriter:
         assert self.tokens.no_timestamps is not None, "times were promised that there are no tokens for"
         latest_start = self.fields.get("max_initial_timestamp_index")
         return TimestampGuide(
-            no_timestamps=self.tokens.no_timestamps, end=self.model.ends[0], latest_start=latest_start
+            no_timestamps=self.tokens.no_timestamps, end=self.model.boundaries.ends[0], latest_start=latest_start
         )
 
     def _limit(self, begun: int) -> int:
