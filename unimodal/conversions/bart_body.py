@@ -10,25 +10,8 @@ from typing import Any
 
 from unimodal.conversions import Conversion, KeyMap, Reshaped, per_block
 from unimodal.conversions.activations import activation_of
+from unimodal.conversions.stacks import affine, block_names, stack_spec
 
-
-def _affine(named: Mapping[str, str]) -> dict[str, str]:
-    return {f"{name}.{part}": f"{own}.{part}" for name, own in named.items() for part in ("weight", "bias")}
-
-
-def _attention(theirs: str, ours: str) -> dict[str, str]:
-    named = {"q_proj": "query", "k_proj": "key", "v_proj": "value", "out_proj": "out"}
-    return _affine({f"{theirs}.{name}": f"{ours}.{own}" for name, own in named.items()})
-
-
-_OWN = _attention("self_attn", "mixer") | _affine({"self_attn_layer_norm": "mixer_residual.norm"})
-_READ = _attention("encoder_attn", "reads.encoder") | _affine(
-    {"encoder_attn_layer_norm": "read_residuals.encoder.norm"}
-)
-_FEEDFORWARD = _affine(
-    {"fc1": "feedforward.up", "fc2": "feedforward.down", "final_layer_norm": "feedforward_residual.norm"}
-)
-_BLOCKS = {"encoder": _OWN | _FEEDFORWARD, "decoder": _OWN | _READ | _FEEDFORWARD}
 _POSITIONS = "embed_positions.weight"
 _SOURCE, _TARGET, _SHARED = "encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "shared.weight"
 _HEAD, _BIAS = "lm_head.weight", "final_logits_bias"
@@ -89,8 +72,8 @@ class BartBody(Conversion):
             "embedding_scale": scale,
             "backbone": {
                 "class": "unimodal.backbone.Backbone",
-                "encoder": stack_spec(theirs, variant, "encoder"),
-                "decoder": stack_spec(theirs, variant, "decoder"),
+                "encoder": spec_of_stack(theirs, variant, "encoder"),
+                "decoder": spec_of_stack(theirs, variant, "decoder"),
             },
         }
 
@@ -99,8 +82,8 @@ class BartBody(Conversion):
         body, other = ("", "model.") if _is_bare(theirs) else ("model.", "")
         tables, copies, stand_ins = _tables(theirs, variant, body)
         ours, ignored = dict(tables), [f"{body}{_SHARED}"]
-        for stack, blocks in _BLOCKS.items():
-            names = _ends(variant) | per_block(blocks, theirs[f"{stack}_layers"], theirs="layers", ours="blocks")
+        for stack in ("encoder", "decoder"):
+            names = stack_names(theirs, variant, stack)
             ours |= {f"{body}{stack}.{name}": f"backbone.{stack}.{own}" for name, own in names.items()}
             computed = [] if variant.learned else [_POSITIONS, f"{_POSITIONS}s"]
             ignored += [f"{body}{stack}.{name}" for name in ("version", *computed)]
@@ -164,45 +147,29 @@ def _tables(theirs: Mapping[str, Any], variant: Variant, body: str) -> tuple[dic
 def _ends(variant: Variant) -> dict[str, str]:
     """The names of what stands before and behind a stack's blocks."""
     named = {"layernorm_embedding": "input_norm.norm"} if variant.embedding_norm else {}
-    ends = _affine(named | ({"layer_norm": "final_norm"} if variant.pre_norm else {}))
+    ends = affine(named | ({"layer_norm": "final_norm"} if variant.pre_norm else {}))
     return ends | ({_POSITIONS: "position.table.weight"} if variant.learned else {})
 
 
 def stack_names(theirs: Mapping[str, Any], variant: Variant, stack: str) -> dict[str, str]:
     """The names of what the encoder or the decoder holds, theirs -> ours, both below the stack's own name."""
-    return _ends(variant) | per_block(_BLOCKS[stack], theirs[f"{stack}_layers"], theirs="layers", ours="blocks")
+    return _ends(variant) | per_block(block_names(stack), theirs[f"{stack}_layers"], theirs="layers", ours="blocks")
 
 
-def stack_spec(theirs: Mapping[str, Any], variant: Variant, stack: str) -> dict[str, Any]:
+def spec_of_stack(theirs: Mapping[str, Any], variant: Variant, stack: str) -> dict[str, Any]:
     """The spec of the encoder or the decoder."""
-    decoder, dropout = stack == "decoder", float(theirs["dropout"])
-    norm, none = "unimodal.norms.LayerNorm", "unimodal.norms.NoNorm"
-    attention = {"heads": theirs[f"{stack}_attention_heads"], "dropout": float(theirs["attention_dropout"])}
-    reading = {
-        "class": "unimodal.block.Reading",
-        "memory": "encoder",
-        "mixer": {"class": "unimodal.mixers.attention.CrossAttention", **attention},
-    }
+    norm, none, dropout = "unimodal.norms.LayerNorm", "unimodal.norms.NoNorm", float(theirs["dropout"])
     residual = "unimodal.residuals.PreNorm" if variant.pre_norm else "unimodal.residuals.PostNorm"
-    first = norm if variant.embedding_norm else none
-    return {
-        "class": "unimodal.stack.Stack",
-        "depth": theirs[f"{stack}_layers"],
-        "mask": "unimodal.masks.causal.Causal" if decoder else "unimodal.masks.full.Full",
-        "position": dict(variant.position),
-        "plan": "unimodal.plans.sequential.Sequential",
-        "input_norm": {"class": "unimodal.norms.Dropped", "norm": first, "rate": dropout},
-        "final_norm": norm if variant.pre_norm else none,
-        "block": {
-            "class": "unimodal.block.Block",
-            "mixer": {"class": "unimodal.mixers.attention.SelfAttention", **attention},
-            "reads": [reading] if decoder else [],
-            "feedforward": {
-                "class": "unimodal.feedforwards.dense.Dense",
-                "hidden": theirs[f"{stack}_ffn_dim"],
-                "activation": activation_of(theirs, "activation_function"),
-                "dropout": float(theirs["activation_dropout"]),
-            },
-            "residual": {"class": residual, "norm": norm, "dropout": dropout},
+    return stack_spec(
+        theirs,
+        stack,
+        position=dict(variant.position),
+        input_norm={
+            "class": "unimodal.norms.Dropped",
+            "norm": norm if variant.embedding_norm else none,
+            "rate": dropout,
         },
-    }
+        final_norm=norm if variant.pre_norm else none,
+        residual={"class": residual, "norm": norm, "dropout": dropout},
+        activation=activation_of(theirs, "activation_function"),
+    )

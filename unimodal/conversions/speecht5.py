@@ -9,8 +9,8 @@ from typing import Any, final
 from unimodal.conversions import Conversion, KeyMap, per_block
 from unimodal.conversions import speecht5_nets as nets
 from unimodal.conversions.activations import activation_of
+from unimodal.conversions.stacks import affine, attention_names, stack_spec
 
-_PROJECTIONS = {"q_proj": "query", "k_proj": "key", "v_proj": "value", "out_proj": "out"}
 _HEADS = {
     "SpeechT5ForSpeechToText": ("speech", "text"),
     "SpeechT5ForTextToSpeech": ("text", "speech"),
@@ -19,28 +19,22 @@ _HEADS = {
 """What the encoder reads and the decoder writes."""
 
 
-def _attention(theirs: str, ours: str) -> dict[str, str]:
-    return nets.affine({f"{theirs}.{name}": f"{ours}.{own}" for name, own in _PROJECTIONS.items()})
-
-
-_FEEDFORWARD = nets.affine(
+_FEEDFORWARD = affine(
     {
         "feed_forward.intermediate_dense": "feedforward.up",
         "feed_forward.output_dense": "feedforward.down",
         "final_layer_norm": "feedforward_residual.norm",
     }
 )
-_ENCODER_BLOCK = _attention("attention", "mixer") | nets.affine({"layer_norm": "mixer_residual.norm"}) | _FEEDFORWARD
+_ENCODER_BLOCK = attention_names("attention", "mixer") | affine({"layer_norm": "mixer_residual.norm"}) | _FEEDFORWARD
 _DECODER_BLOCK = (
-    _attention("self_attn", "mixer")
-    | nets.affine({"self_attn_layer_norm": "mixer_residual.norm"})
-    | _attention("encoder_attn", "reads.encoder")
-    | nets.affine({"encoder_attn_layer_norm": "read_residuals.encoder.norm"})
+    attention_names("self_attn", "mixer")
+    | affine({"self_attn_layer_norm": "mixer_residual.norm"})
+    | attention_names("encoder_attn", "reads.encoder")
+    | affine({"encoder_attn_layer_norm": "read_residuals.encoder.norm"})
     | _FEEDFORWARD
 )
-_ENCODER = nets.affine({"layer_norm": "input_norm.norm"}) | {
-    "embed_positions.pe_k.weight": "position.second.table.weight"
-}
+_ENCODER = affine({"layer_norm": "input_norm.norm"}) | {"embed_positions.pe_k.weight": "position.second.table.weight"}
 
 
 @final
@@ -151,34 +145,14 @@ def _decoder_position(theirs: Mapping[str, Any], writes: str) -> Any:
 
 
 def _stack(theirs: Mapping[str, Any], stack: str, position: Any) -> dict[str, Any]:
-    decoder = stack == "decoder"
-    heads, dropout = theirs[f"{stack}_attention_heads"], float(theirs["hidden_dropout"])
-    attention = {"heads": heads, "dropout": float(theirs["attention_dropout"])}
-    norm = {"class": "unimodal.norms.LayerNorm", "epsilon": theirs["layer_norm_eps"]}
-    reading = {
-        "class": "unimodal.block.Reading",
-        "memory": "encoder",
-        "mixer": {"class": "unimodal.mixers.attention.CrossAttention", **attention},
-    }
-    dropped = {"class": "unimodal.norms.Dropped", "norm": norm, "rate": dropout}
-    return {
-        "class": "unimodal.stack.Stack",
-        "depth": theirs[f"{stack}_layers"],
-        "mask": "unimodal.masks.causal.Causal" if decoder else "unimodal.masks.full.Full",
-        "position": position,
-        "plan": "unimodal.plans.sequential.Sequential",
-        "input_norm": "unimodal.norms.NoNorm" if decoder else dropped,
-        "final_norm": "unimodal.norms.NoNorm",
-        "block": {
-            "class": "unimodal.block.Block",
-            "mixer": {"class": "unimodal.mixers.attention.SelfAttention", **attention},
-            "reads": [reading] if decoder else [],
-            "feedforward": {
-                "class": "unimodal.feedforwards.dense.Dense",
-                "hidden": theirs[f"{stack}_ffn_dim"],
-                "activation": activation_of(theirs, "hidden_act"),
-                "dropout": float(theirs["activation_dropout"]),
-            },
-            "residual": {"class": "unimodal.residuals.PostNorm", "norm": norm, "dropout": dropout},
-        },
-    }
+    norm, dropout = {"class": "unimodal.norms.LayerNorm", "epsilon": theirs["layer_norm_eps"]}, theirs["hidden_dropout"]
+    dropped = {"class": "unimodal.norms.Dropped", "norm": norm, "rate": float(dropout)}
+    return stack_spec(
+        theirs,
+        stack,
+        position=position,
+        input_norm="unimodal.norms.NoNorm" if stack == "decoder" else dropped,
+        final_norm="unimodal.norms.NoNorm",
+        residual={"class": "unimodal.residuals.PostNorm", "norm": norm, "dropout": float(dropout)},
+        activation=activation_of(theirs, "hidden_act"),
+    )

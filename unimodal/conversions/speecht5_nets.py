@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from unimodal.conversions import Reshaped
+from unimodal.conversions.stacks import affine
 
 NUMBER = Reshaped(theirs=(), ours=(1,))
 _WAVE, _MEL = "speecht5.encoder.prenet", "speecht5.decoder.prenet"
@@ -20,11 +21,6 @@ TABLES = (
     f"{_MEL}.encode_positions.pe",
 )
 """Sinusoids that older files hold."""
-
-
-def affine(named: Mapping[str, str]) -> dict[str, str]:
-    """Names of modules -> names of their weights and biases."""
-    return {f"{name}.{part}": f"{own}.{part}" for name, own in named.items() for part in ("weight", "bias")}
 
 
 def fixed_position(theirs: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, final
 
 from unimodal.conversions import Conversion, KeyMap
-from unimodal.conversions.bart_body import Variant, learned_positions, stack_names, stack_spec
+from unimodal.conversions.bart_body import Variant, learned_positions, spec_of_stack, stack_names
 from unimodal.conversions.vit import vision_keys, vision_prenet, vision_stack
 
 _ENCODERS = ("deit", "vit")
@@ -98,7 +98,7 @@ def _variant(decoder: Mapping[str, Any]) -> Variant:
 
 
 def _writer(decoder: Mapping[str, Any], width: int) -> dict[str, Any]:
-    spec = stack_spec(decoder, _variant(decoder), "decoder")
+    spec = spec_of_stack(decoder, _variant(decoder), "decoder")
     if decoder["cross_attention_hidden_size"] is not None:
         (reading,) = spec["block"]["reads"]
         reading["mixer"]["memory_dim"] = width

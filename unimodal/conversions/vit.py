@@ -6,17 +6,14 @@ from typing import Any, final
 from unimodal.conversions import Conversion, KeyMap, Reshaped, per_block
 from unimodal.conversions.activations import activation_of
 from unimodal.conversions.architectures import architecture
+from unimodal.conversions.stacks import affine
 
 _TOKENS = {"vit": ("cls_token",), "deit": ("cls_token", "distillation_token")}
 """What stands before the patches, by model_type (DeiT: Touvron et al. 2021, 2012.12877)."""
 
 
-def _affine(named: Mapping[str, str]) -> dict[str, str]:
-    return {f"{name}.{part}": f"{own}.{part}" for name, own in named.items() for part in ("weight", "bias")}
-
-
 _PROJECTIONS = ("query", "key", "value")
-_BLOCK = _affine(
+_BLOCK = affine(
     {
         "layernorm_before": "mixer_residual.norm",
         "attention.output.dense": "mixer.out",
@@ -25,7 +22,7 @@ _BLOCK = _affine(
         "output.dense": "feedforward.down",
     }
 )
-_POOLER = _affine({"pooler.dense": "backbone.pooler.project"})
+_POOLER = affine({"pooler.dense": "backbone.pooler.project"})
 
 
 @final
@@ -59,7 +56,7 @@ class VisionTransformer(Conversion):
                 absent=("embedding.weight",),
             )
         ours, reshaped = vision_keys(theirs, prefix=f"{theirs['model_type']}.")
-        ours |= _affine({"classifier": "head.project"})
+        ours |= affine({"classifier": "head.project"})
         return KeyMap(ours=ours, reshaped=reshaped, absent=("embedding.weight",))
 
 
@@ -112,7 +109,7 @@ def vision_keys(theirs: Mapping[str, Any], *, prefix: str = "") -> tuple[dict[st
     dim, channels = theirs["hidden_size"], theirs["num_channels"]
     height, width = _pair(theirs, "patch_size")
     embeddings, projection = f"{prefix}embeddings", f"{prefix}embeddings.patch_embeddings.projection"
-    ours = _affine({f"{prefix}layernorm": "backbone.encoder.final_norm", projection: "prenets.image.project"})
+    ours = affine({f"{prefix}layernorm": "backbone.encoder.final_norm", projection: "prenets.image.project"})
     reshaped = {
         f"{projection}.weight": Reshaped(theirs=(dim, channels, height, width), ours=(dim, channels * height * width))
     }

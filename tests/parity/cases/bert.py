@@ -82,6 +82,11 @@ CASES = [
         encoder(RobertaModel, RobertaConfig, type_vocab_size=1),
         lambda: typed(padding=1, num_types=1),
     ),
+    bare(
+        "unixcoder",
+        encoder(RobertaModel, RobertaConfig, type_vocab_size=10, layer_norm_eps=1e-5),
+        lambda: typed(padding=1, num_types=10),
+    ),
     with_head(
         "roberta_masked",
         encoder(RobertaForMaskedLM, RobertaConfig, hidden_act="relu", pad_token_id=3),
