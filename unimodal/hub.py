@@ -39,6 +39,7 @@ from unimodal.work import Choice, Loaded, Result, Work
 ADAPTER_FILE = "adapter_config.json"
 BASE = "base"
 """A folder, or a link to one, in an adapter's folder: the model that it was trained on."""
+PATCHES = "flattened_patches"  # the input of a checkpoint that reads pictures as rows of patches
 _CONVERTED = "A checkpoint of another project, converted; its licence is that of its origin."
 
 
@@ -222,10 +223,12 @@ class Checkpoint(Loaded):
         """
         return torch.stack([self._extract_pixels(picture) for picture in pictures])
 
-    def flattened_patches(self, pictures: Sequence[object]) -> dict[str, Tensor]:
-        """As `pixel_values`, for a checkpoint that reads patches: they and their mask, by the names of `generate`."""
-        patches = self.pixel_values(pictures)
-        return {"flattened_patches": patches, "attention_mask": patches[..., 0] > 0}
+    def picture_inputs(self, pictures: Sequence[object]) -> dict[str, Tensor]:
+        """As `pixel_values`, by the names of `generate`: patches come with a mask."""
+        pixels = self.pixel_values(pictures)
+        if PATCHES in self.model.source.keywords:
+            return {PATCHES: pixels, "attention_mask": pixels[..., 0] > 0}
+        return {"pixel_values": pixels}
 
     @cached_property
     def _extract_pixels(self) -> Extractor:

@@ -13,35 +13,10 @@ from unimodal.tasks.files import read_pictures, refuse_prompt
 
 
 @final
-class PixelText(CheckpointTask):
-    """Reads the line of text in a picture.
+class PictureText(CheckpointTask):
+    """Writes what it was taught to write to a picture.
 
     A picture of one line -> `industrie, " Mr. Brown commented icily.` (TrOCR, Li et al. 2021, arXiv:2109.10282).
-    """
-
-    reads = ("image",)
-    writes = "text"
-    architectures = ()
-
-    def __init__(self, *, checkpoint: Checkpoint) -> None:
-        self._checkpoint = writing(checkpoint)
-
-    def read(self, paths: Sequence[Path], prompt: str | None) -> list[Question]:
-        return _read(paths, prompt, "read")
-
-    def answer(self, parts: Sequence[Tensor], decoding: Choice) -> list[Result]:
-        pixels = self._checkpoint.pixel_values(parts).to(self._checkpoint.model.device)
-        return written(self._checkpoint, {"pixel_values": pixels}, decoding, settings={})
-
-    def join(self, answers: Sequence[Result]) -> Result:
-        (only,) = answers
-        return only
-
-
-@final
-class PatchText(CheckpointTask):
-    """Says what a picture shows, or what the checkpoint was fine-tuned to say of it.
-
     A screenshot or a photograph -> `A stop sign on a street corner.` (Pix2Struct, Lee et al. 2022, arXiv:2210.03347).
     """
 
@@ -53,18 +28,14 @@ class PatchText(CheckpointTask):
         self._checkpoint = writing(checkpoint)
 
     def read(self, paths: Sequence[Path], prompt: str | None) -> list[Question]:
-        return _read(paths, prompt, "caption")
+        refuse_prompt(prompt, "of this checkpoint")
+        return [Question(example.key, [example.inputs["image"]]) for example in read_pictures(paths)]
 
     def answer(self, parts: Sequence[Tensor], decoding: Choice) -> list[Result]:
-        model = self._checkpoint.model
-        inputs = {name: value.to(model.device) for name, value in self._checkpoint.flattened_patches(parts).items()}
+        device = self._checkpoint.model.device
+        inputs = {name: value.to(device) for name, value in self._checkpoint.picture_inputs(parts).items()}
         return written(self._checkpoint, inputs, decoding, settings={})
 
     def join(self, answers: Sequence[Result]) -> Result:
         (only,) = answers
         return only
-
-
-def _read(paths: Sequence[Path], prompt: str | None, task: str) -> list[Question]:
-    refuse_prompt(prompt, task)
-    return [Question(example.key, [example.inputs["image"]]) for example in read_pictures(paths)]

@@ -49,7 +49,7 @@ def test_a_checkpoint_reads_pictures_and_writes(tmp_path: Path):
     next(case for case in CASES if case.name == "pix2struct").save(tmp_path)
     Pix2StructImageProcessorPil(max_patches=20, patch_size={"height": 2, "width": 2}).save_pretrained(tmp_path)
     loaded = unimodal.load(tmp_path)
-    inputs = loaded.flattened_patches([torch.rand(3, 12, 20), torch.rand(3, 5, 5)])
+    inputs = loaded.picture_inputs([torch.rand(3, 12, 20), torch.rand(3, 5, 5)])
     assert inputs["flattened_patches"].shape == (2, 20, 14) and inputs["attention_mask"].sum(1).tolist() == [15, 16]
     together = loaded.generate(**inputs, max_new_tokens=6)
     alone = loaded.generate(**{name: value[1:, :16] for name, value in inputs.items()}, max_new_tokens=6)
