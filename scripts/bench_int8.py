@@ -1,19 +1,16 @@
-"""int8 beside float32: speed, bytes, and how often the likeliest next token is the same: python scripts/bench_int8.py
+"""int8 beside float32: speed and bytes: python scripts/bench_int8.py (bench_agreement.py compares what is answered)
 
 Speed: a T5-small with random weights answers one source (and eight) of 32 tokens by 64, float32 and int8 in turns; a
-ratio above 1 says that int8 is faster. Agreement: SmolLM2-135M, or the checkpoint in --folder, reads real text (the
-docstrings of Python's library, or the files of --text); bfloat16 stands beside int8, for scale. Kernels: what torch
-offers for one linear map, on 1 and 8 tokens. Writes runs/bench_int8.json.
+ratio above 1 says that int8 is faster. Kernels: what torch offers for one linear map, on 1 and 8 tokens. Writes
+runs/bench_int8.json.
 """
 
 import argparse
-import importlib
-import inspect
 import json
 import statistics
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -27,31 +24,26 @@ from transformers import T5Config
 from unimodal.config import UnimodalConfig
 from unimodal.conversions.t5 import T5
 from unimodal.dtypes import quantize
-from unimodal.hub import Checkpoint, load
 from unimodal.measure import TimedRatio, timed_ratio
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.quantizations.int8 import Int8, Int8Table, quantize_rows
 from unimodal.tables import TokenTable
 
-SOURCE, ANSWER, WINDOW = 32, 64, 256
+SOURCE, ANSWER = 32, 64
 SHAPES = ((512, 512), (512, 2048), (2048, 512), (512, 32128))
-LIBRARY = ("argparse", "asyncio", "decimal", "json", "random", "statistics", "tarfile", "textwrap", "typing", "zipfile")
 Product = Callable[[Tensor], object]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=("speed", "agreement", "kernels"), help="one of the three; default: all")
+    parser.add_argument("--only", choices=("speed", "kernels"), help="one of the two; default: both")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--windows", type=int, default=16, help=f"pieces of {WINDOW} tokens that are read")
-    parser.add_argument("--folder", type=Path, help="a checkpoint of a decoder; default: SmolLM2-135M, fetched")
-    parser.add_argument("--text", type=Path, nargs="*", default=[], help="files to read; default: Python's docstrings")
     parser.add_argument("--out", type=Path, default=Path("runs/bench_int8.json"))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    parts = {"kernels": kernels, "speed": speed, "agreement": agreement}
+    parts = {"kernels": kernels, "speed": speed}
     results: dict[str, Any] = {"threads": options.threads}
     for name, part in parts.items():
         if options.only in (None, name):
@@ -93,55 +85,6 @@ def answering(model: UnimodalForConditionalGeneration, source: Tensor) -> Callab
         assert ids.shape[1] == ANSWER + 1, "an answer ended early"
 
     return answer
-
-
-def agreement(options: argparse.Namespace) -> dict[str, dict[str, float]]:
-    folder = options.folder or fetched()
-    checkpoint = load(folder, dtype="float32")
-    assert isinstance(checkpoint, Checkpoint)
-    windows = read_text(checkpoint.tokenizer, options)
-    expected = [likeliest(checkpoint.model, window) for window in windows]
-    results = {}
-    for dtype in ("bfloat16", "int8"):
-        narrow = load(folder, dtype=dtype)
-        assert isinstance(narrow, Checkpoint)
-        found = [likeliest(narrow.model, window) for window in windows]
-        same = torch.cat([a == b for (a, _), (b, _) in zip(expected, found, strict=True)]).double()
-        results[dtype] = {
-            "same next token": float(same.mean()),
-            "tokens": float(len(same)),
-            "loss": statistics.fmean(loss for _, loss in found),
-            "float32's loss": statistics.fmean(loss for _, loss in expected),
-        }
-    return results
-
-
-@torch.inference_mode()
-def likeliest(model: UnimodalForConditionalGeneration, window: Tensor) -> tuple[Tensor, float]:
-    """The likeliest token after each, and the loss."""
-    output = model(input_ids=window[None], labels=window[None])
-    return output.logits[0].float().argmax(-1), float(output.loss)
-
-
-def read_text(tokenizer: Any, options: argparse.Namespace) -> list[Tensor]:
-    """Windows of the texts in turns, so that every text is read."""
-    texts = [file.read_text(encoding="utf-8") for file in options.text] or list(docstrings())
-    pieces = [tokenizer(text, return_tensors="pt")["input_ids"][0].split(WINDOW) for text in texts]
-    windows = [rows[number] for number in range(max(map(len, pieces))) for rows in pieces if number < len(rows)]
-    return [window for window in windows if len(window) > WINDOW // 4][: options.windows]
-
-
-def docstrings() -> Iterator[str]:
-    for name in LIBRARY:
-        parts = vars(importlib.import_module(name)).values()
-        found = {inspect.getdoc(part) or "" for part in parts if callable(part)}
-        yield "\n\n".join(sorted(text for text in found if len(text) > 200))
-
-
-def fetched() -> Path:
-    from unimodal.tasks.pretrained import SMOLLM2
-
-    return SMOLLM2.fetch()
 
 
 def kernels(options: argparse.Namespace) -> dict[str, dict[str, float]]:
