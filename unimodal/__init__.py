@@ -4,6 +4,7 @@ Importing this package is cheap: torch is imported when a public name is first u
 find ours, whichever of the two packages is imported first.
 """
 
+import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -50,3 +51,5 @@ def __dir__() -> list[str]:
 
 
 announce(sys.modules[__name__])
+# Where DeepSpeed is installed, transformers imports it to save a model; without a GPU it says so on standard output.
+logging.getLogger("DeepSpeed").addFilter(lambda record: "Setting accelerator to CPU" not in record.getMessage())
