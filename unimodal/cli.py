@@ -36,6 +36,7 @@ COMMANDS = {
     "fit": Command("train: unimodal fit --config FILE", "unimodal.training.cli", ("fit",)),
     "validate": Command("evaluate on validation data", "unimodal.training.cli", ("validate",)),
     "test": Command("evaluate on held-out data", "unimodal.training.cli", ("test",)),
+    "archive": Command("a task's examples as tar archives: unimodal archive TASK FOLDER", "unimodal.commands.archive"),
     "convert": Command("checkpoints of other projects to our form and back", "unimodal.commands.convert"),
     "systems": Command("the published methods and how far each is reproduced", "unimodal.commands.systems"),
 }

@@ -9,6 +9,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
 from unimodal.batching import Batch, Packer
+from unimodal.blocks import blocks_of
 from unimodal.build import build
 from unimodal.catalogue import check_task, task_spec
 from unimodal.model import UnimodalForConditionalGeneration
@@ -121,7 +122,8 @@ class TaskData(LightningDataModule):
         assert self.trainer is not None
         items, shards = self._items("train"), self.shards
         self.training_items = items
-        rounds = Rounds({task: [size] for task, size in items.sizes.items()}, seed=self.seed, shards=shards.total)
+        blocks = {task: blocks_of(examples) for task, examples in items.examples.items()}
+        rounds = Rounds(blocks, seed=self.seed, shards=shards.total)
         stream = self.batching.stream(
             rounds,
             shares=self.mixture.shares(items.sizes),
