@@ -98,7 +98,7 @@ class Together(torch.optim.Optimizer):
             optimizer.state = self.state
             first += len(optimizer.param_groups)
 
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # a closure gives a number or a tensor
         loss = None if closure is None else closure()
         for optimizer in self.optimizers:
             optimizer.step()

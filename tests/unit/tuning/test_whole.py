@@ -21,7 +21,7 @@ from unimodal.spec import load_spec
 from unimodal.training.optimizer import AdamW
 from unimodal.tuning.whole import WithParts, load
 
-MODULES, ROWS = ["prenets.code"], [500, 17]
+MODULES, ROWS = ["prenets.characters"], [500, 17]
 
 
 def fresh() -> UnimodalForConditionalGeneration:
@@ -35,7 +35,7 @@ def batch(model: UnimodalForConditionalGeneration) -> Batch:
     for length in (3, 7):
         ids = torch.randint(4, 500, (length,))
         ids[0] = 17
-        items.append(Item("asr", (token_piece(ids, "code"),), token_piece([3, *ids[1:].tolist()]), ids))
+        items.append(Item("asr", (token_piece(ids, "characters"),), token_piece([3, *ids[1:].tolist()]), ids))
     return EncoderDecoder().batch(items, Packed(source=10, target=10), model.kinds)
 
 
@@ -71,7 +71,7 @@ def test_the_parts_and_the_rows_alone_learn() -> None:
         plain = name.replace(".base_layer", "")
         if "lora_" not in name and not torch.equal(value, base[plain]):
             moved.add(plain)
-    inside = {name for name in base if name.startswith("prenets.code.")}
+    inside = {name for name in base if name.startswith("prenets.characters.")}
     assert moved == inside | {"embedding.weight"} and inside
     rows = (model.embedding.weight != base["embedding.weight"]).any(1).nonzero().flatten().tolist()
     assert set(rows) <= set(ROWS) and 17 in rows
@@ -121,7 +121,7 @@ BROKEN: dict[str, tuple[dict[str, Any], Callable[[dict[str, Tensor]], object], s
     "another table": ({"trainable_token_indices": {"head": [1]}}, lambda t: None, r"ids of rows of 'embedding'"),
     "truth as a row": ({"trainable_token_indices": {"embedding": [True]}}, lambda t: None, r"ids of rows"),
     "no rows": ({}, without("trainable_tokens_delta"), r"trainable_tokens_delta: the model asks for"),
-    "half a part": ({}, without("prenets.code"), r"prenets.code.*: the model asks for"),
+    "half a part": ({}, without("prenets.characters"), r"prenets.characters.*: the model asks for"),
     "half an adapter": ({}, without("lora_A"), r"lora_A"),
 }
 
