@@ -36,15 +36,17 @@ def require_same_start(link: Link, tensors: Sequence[Tensor]) -> None:
 
     Raises OSError where no round has them all.
     """
+    if link.missed():
+        raise ValueError("communicator: a run that has begun can be joined by shared directions alone")
     own = digest(tensors)
     for _ in range(TRIES):
         arrived = link.gather(own)()
-        if len(arrived) == link.num_workers:
+        if set(arrived) >= set(link.workers):
             others = [number for number, message in arrived.items() if not torch.equal(message, arrived[min(arrived)])]
             if others:
                 raise ValueError(f"communicator: workers {others} begin with other weights than worker {min(arrived)}")
             return
-    raise ConnectionError(f"communicator: in {TRIES} rounds there was none in which all {link.num_workers} workers met")
+    raise ConnectionError(f"communicator: in {TRIES} rounds there was none in which all of {link.workers} met")
 
 
 def mean_of_round(arrived: Round, like: Sequence[Tensor], wire_format: WireFormat) -> list[Tensor]:

@@ -34,8 +34,8 @@ class Link(ABC):
 
     @property
     @abstractmethod
-    def num_workers(self) -> int:
-        """That the next round waits for."""
+    def workers(self) -> list[int]:
+        """Numbers of those whom the next round waits for."""
 
     @abstractmethod
     def gather(self, message: UInt8[Tensor, " c"]) -> Pending:

@@ -46,11 +46,11 @@ class Counted(Link):
         return self.link.number
 
     @property
-    def num_workers(self) -> int:
-        return self.link.num_workers
+    def workers(self) -> list[int]:
+        return self.link.workers
 
     def gather(self, message: UInt8[Tensor, " c"]) -> Pending:
-        expected, collect = self.num_workers, self.link.gather(message)
+        expected, collect = set(self.workers), self.link.gather(message)
         self._step += len(message)
         self.traffic.bytes += len(message)
         self.traffic.messages += 1
@@ -58,7 +58,7 @@ class Counted(Link):
 
         def wait() -> Round:
             arrived = collect()
-            self.traffic.missing += max(0, expected - len(arrived))
+            self.traffic.missing += len(expected - set(arrived))
             return arrived
 
         return wait

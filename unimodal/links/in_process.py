@@ -83,8 +83,8 @@ class _End(Link):
         return self._number
 
     @property
-    def num_workers(self) -> int:
-        return self._cluster.num_workers
+    def workers(self) -> list[int]:
+        return list(range(self._cluster.num_workers))
 
     def gather(self, message: UInt8[Tensor, " c"]) -> Pending:
         place, self._place = self._place, self._place + 1

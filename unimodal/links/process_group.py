@@ -37,11 +37,11 @@ class ProcessGroup(Link):
         return dist.get_rank()
 
     @property
-    def num_workers(self) -> int:
-        return dist.get_world_size()
+    def workers(self) -> list[int]:
+        return list(range(dist.get_world_size()))
 
     def gather(self, message: UInt8[Tensor, " c"]) -> Pending:
-        received = [torch.empty_like(message) for _ in range(self.num_workers)]
+        received = [torch.empty_like(message) for _ in self.workers]
         try:
             work = dist.all_gather(received, message, group=self._group, async_op=True)
         except RuntimeError as error:

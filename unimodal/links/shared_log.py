@@ -38,7 +38,7 @@ class SharedLog(Link):
             raise ValueError(f"address: expected host:port, got {address!r}")
         if workers < 1 or patience <= 0:
             raise ValueError(f"workers, patience: expected 1 or more and seconds above 0, got {workers} and {patience}")
-        self.host, self.port, self.workers, self.patience = host, int(port), workers, patience
+        self.host, self.port, self.patience = host, int(port), patience
         self._missed: list[Round] = []
         self._expected = list(range(workers))
         self._begun = 0  # rounds that this worker has sent to
@@ -50,7 +50,7 @@ class SharedLog(Link):
         except RuntimeError as error:
             raise ConnectionError(f"{self.host}:{self.port}: no log to be reached there") from error
         self._number = self._store.add("joined", 1) - 1
-        if self._number >= self.workers or self._store.check(["round/0"]):
+        if self._number not in self._expected or self._store.check(["round/0"]):
             self._join()
 
     @property
@@ -58,8 +58,8 @@ class SharedLog(Link):
         return self._number
 
     @property
-    def num_workers(self) -> int:
-        return len(self._expected)
+    def workers(self) -> list[int]:
+        return list(self._expected)
 
     def gather(self, message: UInt8[Tensor, " c"]) -> Pending:
         place, self._begun = self._begun, self._begun + 1

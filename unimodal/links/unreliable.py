@@ -33,8 +33,8 @@ class Unreliable(Link):
         return self.link.number
 
     @property
-    def num_workers(self) -> int:
-        return self.link.num_workers
+    def workers(self) -> list[int]:
+        return self.link.workers
 
     def gather(self, message: UInt8[Tensor, " c"]) -> Pending:
         collect, place, began = self.link.gather(message), self._rounds, time.monotonic()
