@@ -35,6 +35,8 @@ STYLE: dict[Any, Any] = {
 }
 MIDDLE = (0.27, 0.51, 0.86)
 """A blue that is read on white and on black: pixels cannot take the page's colours."""
+OPPOSED = (0.86, 0.33, 0.27)
+"""The same in red."""
 MOST_POINTS = 300
 MOST_LABELS = 48
 
@@ -95,6 +97,26 @@ def alignment(weights: Float[Tensor, "t s"], *, read: Sequence[str], written: Se
         axes.spines[:].set_visible(True)
 
     return _drawn(draw, width=5.4, height=3.6, label=label)
+
+
+def cosines(values: Float[Tensor, "k k"], *, names: Sequence[str], label: str) -> Markup:
+    """Cosines between k directions as a heat map: blue agrees, red opposes, empty was not measured."""
+
+    def draw(axes: Any) -> None:
+        pixels = values.new_tensor([*MIDDLE, 1.0]).repeat(*values.shape, 1)
+        pixels[values < 0, :3] = values.new_tensor(OPPOSED)
+        pixels[..., 3] = values.nan_to_num().abs().clamp(max=1).sqrt()
+        axes.imshow(pixels.cpu().numpy(), aspect="equal", interpolation="none", extent=(0, len(names), len(names), 0))
+        for row, line in enumerate(values.tolist()):
+            for column, value in enumerate(line):
+                if value == value and row != column:  # not a number: the two never met in a batch
+                    place = (column + 0.5, row + 0.5)
+                    axes.text(*place, f"{value:.2f}", ha="center", va="center", size=5.5)
+        _name(axes.xaxis, names, rotation=90)
+        _name(axes.yaxis, names)
+        axes.spines[:].set_visible(True)
+
+    return _drawn(draw, width=4.4, height=4.4, label=label)
 
 
 def _name(axis: Any, names: Sequence[str], rotation: int = 0) -> None:
