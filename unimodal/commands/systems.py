@@ -54,6 +54,9 @@ def _list(options: Namespace) -> int:
 
 
 def _check(options: Namespace) -> int:
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # loading takes no two seconds
     chosen = rows() if options.all else (find(options.name),)
     expected = recorded()
     agrees = True

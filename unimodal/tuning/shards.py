@@ -30,7 +30,7 @@ PREFIX = "mos_"
 
 @final
 @dataclass
-class ShardConfig(PeftConfig):  # type: ignore[misc]  # peft is untyped
+class ShardConfig(PeftConfig):
     """What `adapter_config.json` holds; `private_rank <= equivalent_rank <= r`."""
 
     target_modules: Any = None
@@ -84,7 +84,7 @@ class Share:
 
 
 @final
-class ShardLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]  # peft is untyped
+class ShardLayer(nn.Module, BaseTunerLayer):
     """Adds `alpha / r * B^T A x` to a linear layer."""
 
     adapter_layer_names = ("mos_pool_A", "mos_pool_B")
@@ -156,14 +156,14 @@ class ShardLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]  # peft is un
 
 
 @final
-class ShardTuner(BaseTuner):  # type: ignore[misc]  # peft is untyped
+class ShardTuner(BaseTuner):
     """Puts the layers into a model."""
 
     prefix = PREFIX
     tuner_layer_cls = ShardLayer
     target_module_mapping: dict[str, list[str]] = {}
 
-    def _pre_injection_hook(self, model: nn.Module, config: ShardConfig, adapter_name: str) -> None:
+    def _pre_injection_hook(self, model: nn.Module, config: PeftConfig, adapter_name: str) -> None:
         """Finds the layers of each role."""
         self._roles: dict[str, list[str]] = {}
         self._first: dict[str, ShardLayer] = {}
@@ -173,16 +173,18 @@ class ShardTuner(BaseTuner):  # type: ignore[misc]  # peft is untyped
 
     def _create_and_replace(
         self,
-        config: ShardConfig,
+        peft_config: PeftConfig,
         adapter_name: str,
-        target: nn.Linear,
+        target: nn.Module,
         target_name: str,
         parent: nn.Module,
         current_key: str,
+        parameter_name: str | None = None,
     ) -> None:
+        assert isinstance(peft_config, ShardConfig) and isinstance(target, nn.Linear)
         role = role_of(current_key, target)
         layers = self._roles[role]
-        share = Share(config=config, num_layers=len(layers), place=layers.index(current_key))
+        share = Share(config=peft_config, num_layers=len(layers), place=layers.index(current_key))
         made = ShardLayer(target, adapter_name, share, self._first.get(role))
         self._first.setdefault(role, made)
         self._replace_module(parent, target_name, made, target)
@@ -195,9 +197,13 @@ def role_of(name: str, layer: nn.Linear) -> str:
 
 def register() -> None:
     """Makes the tuner known to peft, whose own way refuses kinds that are not in its enumeration."""
-    PEFT_TYPE_TO_CONFIG_MAPPING[PEFT_TYPE] = ShardConfig
-    PEFT_TYPE_TO_TUNER_MAPPING[PEFT_TYPE] = ShardTuner
-    PEFT_TYPE_TO_PREFIX_MAPPING[PEFT_TYPE] = PREFIX
+    tables: list[tuple[dict[Any, Any], object]] = [
+        (PEFT_TYPE_TO_CONFIG_MAPPING, ShardConfig),
+        (PEFT_TYPE_TO_TUNER_MAPPING, ShardTuner),
+        (PEFT_TYPE_TO_PREFIX_MAPPING, PREFIX),
+    ]
+    for table, entry in tables:
+        table[PEFT_TYPE] = entry
 
 
 register()
