@@ -234,7 +234,7 @@ def _outcome(run: Path) -> dict[str, Any]:
     chosen = [name for name in rows[0] if name == "step" or name.startswith(("train/", "learning_rate"))]
     assert len(rows) == STEPS
     return {
-        "model": manifest.Entry.of(run / "model.safetensors"),
+        "model": manifest.Entry.of(model) if (model := run / "model.safetensors").exists() else "no model",
         "state": {name: entry for name, entry in files.items() if Path(name).name not in TIMED},
         "losses": [[row[name] for name in chosen] for row in rows],
     }
