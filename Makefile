@@ -14,12 +14,19 @@ HOSTFILE ?=
 NAME ?=
 WORKERS ?= 2
 MINUTES ?= 10
+TASK ?= asr
+DATA ?= manifest.jsonl
+MODEL ?= runs/demo
+LANGUAGE ?=
+ADAPTER ?= lora
 KILLS ?= 200
 SHARDED ?= 60
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+# What the user says a variable is, or else another default than above.
+given = $(if $(filter-out file,$(origin $(1))),$($(1)),$(2))
 TRAINER := --trainer.strategy $(STRATEGY) --trainer.devices $(DEVICES) --trainer.num_nodes $(NODES)
 LAUNCHED = $(BIN)/deepspeed --hostfile $(HOSTFILE) --no_local_rank --module unimodal fit --config $(CONFIG)
 
@@ -51,14 +58,16 @@ data: $(STAMP) programs ## fetch the corpora into the cache folder
 pretrain: $(STAMP) programs ## train CONFIG with STRATEGY on DEVICES x NODES, or on the machines of HOSTFILE
 	$(if $(HOSTFILE),$(LAUNCHED) --trainer.strategy $(STRATEGY),$(BIN)/unimodal fit --config $(CONFIG) $(TRAINER))
 
-finetune: $(STAMP) programs ## LoRA on one task: CONFIG=... OUT=...
-	$(BIN)/python scripts/finetune_lora.py --config $(CONFIG) --out $(OUT)
+finetune: $(STAMP) ## an adapter from your own examples: TASK=asr DATA=manifest.jsonl MODEL= OUT= [LANGUAGE=es] [ADAPTER=lora]
+	$(BIN)/unimodal finetune $(TASK) $(DATA) --model $(MODEL) --out $(call given,OUT,runs/$(TASK)) --adapter $(ADAPTER) \
+	  $(if $(LANGUAGE),--language $(LANGUAGE)) --minutes $(call given,MINUTES,15)
 
 systems: $(STAMP) ## invariants and claims of all systems, or of NAME
 	$(BIN)/unimodal systems check $(or $(NAME),--all)
 
 docs: $(STAMP) ## write the generated pages again
 	$(BIN)/unimodal systems table
+	$(BIN)/unimodal tasks --manifests docs/manifests.md
 
 checkpoints: $(STAMP) ## run every checkpoint family beside transformers and write docs/checkpoints.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m scripts.checkpoints

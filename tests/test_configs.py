@@ -7,7 +7,9 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 
-from unimodal.catalogue import build_task, checkpoint_task_specs, task_names
+from unimodal.adapters import Adapter
+from unimodal.build import build
+from unimodal.catalogue import adapter_spec, build_task, checkpoint_task_specs, task_names
 from unimodal.checkpoint_tasks import task_class
 from unimodal.config import UnimodalConfig
 from unimodal.conversions.families import FAMILIES
@@ -66,6 +68,11 @@ def test_a_training_run_is_built(path: Path, tmp_path: Path) -> None:
     data = TaskData(**config["data"])
     names = [learner.model.vocabulary.name(tag) for tag in learner.model.vocabulary.ids("task")]
     assert set(data.task_specs) <= set(names)
+
+
+@configs("adapters")
+def test_an_adapter_is_built(path: Path) -> None:
+    assert isinstance(build(adapter_spec(path.stem), Adapter), Adapter)
 
 
 @configs("decoding")

@@ -3,6 +3,7 @@
 import inspect
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from unimodal.auto import MODEL_TYPE
@@ -18,7 +19,15 @@ def main(arguments: list[str]) -> int:
     parser = Parser(prog="unimodal tasks", description="List the tasks with what each reads and writes.")
     parser.add_argument("--model", metavar="FOLDER|HUB_ID", help="those of one model, ours or another project's")
     parser.add_argument("--json", action="store_true", help="one JSON list")
+    parser.add_argument(
+        "--manifests", metavar="FILE", type=Path, help="write a page of how one's own examples are written"
+    )
     options = parser.parse_args(arguments)
+    if options.manifests is not None:
+        from unimodal.commands.manifests import page
+
+        options.manifests.write_text(page(), encoding="utf-8")
+        return 0
     kinds = _taught(task_names()) if options.model is None else _of_model(options.model)
     tasks = [{"task": name, **_summary(kind)} for name, kind in kinds.items()]
     if options.json:

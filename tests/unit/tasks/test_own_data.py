@@ -10,6 +10,7 @@ import torch
 
 from unimodal.catalogue import build_task, task_names
 from unimodal.columns import Files
+from unimodal.commands.manifests import page, sample
 from unimodal.hub import Unimodal
 from unimodal.manifest import Division, digest
 from unimodal.tasks import Task
@@ -36,15 +37,23 @@ def put_samples(folder: Path) -> None:
             file.write_text("price,size\n12.50,3\n4,1\n", encoding="utf-8")
 
 
-def sample(task: Task) -> dict[str, object]:
-    return {name: column.sample for name, column in task.schema.columns.items()}
+def row_of(task: Task) -> dict[str, object]:
+    """The row that the page shows."""
+    row: dict[str, object] = json.loads(sample(task))
+    return row
+
+
+def test_the_page_is_what_the_tasks_say() -> None:
+    written = Path("docs/manifests.md").read_text(encoding="utf-8")
+    assert written == page(), "make docs writes it again"
+    assert all(f"## {name}\n" in written for name in task_names())
 
 
 @pytest.mark.parametrize("name", task_names())
 def test_the_sample_row_of_every_task_can_be_taught(name: str, tiny: Unimodal, tmp_path: Path) -> None:
     put_samples(tmp_path)
     task = build_task(name, tiny.processor.vocabulary)
-    (tmp_path / "manifest.jsonl").write_text(json.dumps(sample(task)) + "\n", encoding="utf-8")
+    (tmp_path / "manifest.jsonl").write_text(sample(task) + "\n", encoding="utf-8")
     Division(digest(tmp_path / "manifest.jsonl"), (1,), (1,)).save(tmp_path / "division.json")
     own = OwnData(task, manifest=tmp_path / "manifest.jsonl", division=tmp_path / "division.json")
     (example,) = own.examples("test")
@@ -72,7 +81,7 @@ def test_a_field_that_cannot_be_used_is_named(name: str, wrong: str, vocabulary:
     put_samples(tmp_path)
     task = build_task(name, vocabulary)
     for field in task.schema.columns:
-        row = {**sample(task), field: WRONG[wrong](tmp_path)}
+        row = {**row_of(task), field: WRONG[wrong](tmp_path)}
         with pytest.raises(ValueError, match=f"^{field}: ") as problem:
             task.schema.example(row, Files(tmp_path), "mine#1")
         assert "\n" not in str(problem.value)
@@ -101,14 +110,14 @@ def test_the_reason_is_said(
     put_samples(tmp_path)
     task = build_task(name, vocabulary)
     with pytest.raises(ValueError, match=f"^{message}"):
-        task.schema.example({**sample(task), **values}, Files(tmp_path), "mine#1")
+        task.schema.example({**row_of(task), **values}, Files(tmp_path), "mine#1")
 
 
 def test_what_lasts_too_long_is_told_in_seconds(vocabulary: Vocabulary, tmp_path: Path) -> None:
     put_samples(tmp_path)
     task = build_task("asr", vocabulary, overlay={"max_seconds": 0.5})
     with pytest.raises(ValueError, match=r"speech: .*0001.wav: lasts longer than the limit of 0.5 s"):
-        task.schema.example(sample(task), Files(tmp_path), "mine#1")
+        task.schema.example(row_of(task), Files(tmp_path), "mine#1")
 
 
 def test_labels_of_ones_own(tiny: Unimodal, tmp_path: Path) -> None:
