@@ -73,8 +73,8 @@ class TrainingCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_lightning_class_args(SaveCheckpoints, "checkpoint")
-        parser.add_lightning_class_args(StopSignals, "stopping")
         parser.add_lightning_class_args(LostProcesses, "processes")
+        parser.add_lightning_class_args(StopSignals, "stopping")
         parser.add_argument("--communicator", type=dict[str, Any] | None, help="what processes tell each other")
         parser.link_arguments("seed_everything", "model.seed", compute_fn=int)
         parser.link_arguments("seed_everything", "data.seed", compute_fn=int)

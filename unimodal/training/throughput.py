@@ -29,6 +29,8 @@ class Throughput(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """While every weight is whole: a strategy may cut them up."""
+        if stage != "fit":
+            return
         assert isinstance(pl_module, Learner)
         self._flops = ModelFlops.of(pl_module.model)
         self._share = 1 + (BACKWARD if pl_module.adapter is None else BACKWARD / 2)

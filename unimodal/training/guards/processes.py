@@ -63,6 +63,7 @@ class LostProcesses(Guard):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._heartbeats is not None:
+            trainer.strategy.barrier("the end")  # or the first to leave would be missed by those that still save
             self._heartbeats.stop()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
