@@ -72,6 +72,15 @@ def test_a_resumed_run_takes_the_same_steps(
     assert all(torch.equal(value, weights(whole)[name]) for name, value in weights(parts).items())
 
 
+def test_a_run_with_no_step_left_leaves_its_model(fit: Fit) -> None:
+    """As after a kill between the last checkpoint and the model."""
+    folder = fit(*SHORT)
+    before = weights(folder)
+    (folder / "model.safetensors").unlink()
+    fit(*SHORT, "--ckpt_path", "last")
+    assert all(torch.equal(value, before[name]) for name, value in weights(folder).items())
+
+
 def test_workers_change_no_step(fit: Fit) -> None:
     alone, helped = fit(*SHORT, folder="alone"), fit(*SHORT, "--data.batching.workers", "2", folder="helped")
     assert all(torch.equal(value, weights(alone)[name]) for name, value in weights(helped).items())
