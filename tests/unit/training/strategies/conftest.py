@@ -166,8 +166,13 @@ def _free_port() -> int:
 def _write_tables(folder: Path) -> None:
     rows = []
     for number in range(40):
-        names = [f"{word} {number}" for word in ("plant", "height", "weight")]
-        frame = DataFrame({name: [f"{number}{row}{place}" for row in range(5)] for place, name in enumerate(names)})
+        names = ["plant", f"height {number}", f"weight {number}"]
+        columns = [
+            ["rose", "oak", "elm", "fern", "moss"],
+            [number + 3 * row for row in range(5)],
+            [9, 4, 7, 1, number + 20],
+        ]
+        frame = DataFrame(dict(zip(names, columns, strict=True)))
         cells = folder / "cells" / f"own/{number}.csv"
         cells.parent.mkdir(parents=True, exist_ok=True)
         frame.to_csv(cells, index=False)

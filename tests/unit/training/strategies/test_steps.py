@@ -12,7 +12,12 @@ from tests.unit.training.strategies.conftest import Launcher, Run, strategy_file
 ONE = ("--data.batching.shards", "2", "--trainer.accumulate_grad_batches", "2")
 SHORT = ("--trainer.max_steps", "8")
 TASKS = ("code_summary", "table_qa")
-BOTH_TASKS = ("--data.tasks", '{"code_summary": null, "table_qa": null}', "--data.batching.entries", "128")
+BOTH_TASKS = (
+    "--data.tasks",
+    '{"code_summary": null, "table_qa": {"num_train": 300}}',
+    "--data.batching.entries",
+    "128",
+)
 # The parameters of a tiny model would all be too small to be cut, and its gradients would be one bucket.
 CUT = {"stage": 3, "stage3_param_persistence_threshold": 0, "reduce_bucket_size": 2000}
 BUCKETS = {"stage": 2, "reduce_bucket_size": 2000}
