@@ -6,6 +6,8 @@
 import json
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, final
 
@@ -18,6 +20,15 @@ from unimodal.links import Link, Pending, Round
 
 POLL = 0.002  # seconds between two looks at the store
 TIMEOUT = timedelta(seconds=30)
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """Raises OSError, in one line, where the log's process is gone."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ConnectionError(f"the log cannot be reached any more: {str(error).splitlines()[0]}") from error
 
 
 @final
@@ -63,15 +74,18 @@ class SharedLog(Link):
 
     def gather(self, message: UInt8[Tensor, " c"]) -> Pending:
         place, self._begun = self._begun, self._begun + 1
-        self._store.set(f"message/{place}/{self._number}", bytes(message.tolist()).hex())
+        with _reached():
+            self._store.set(f"message/{place}/{self._number}", bytes(message.tolist()).hex())
         return lambda: self._collect(place)
 
     def missed(self) -> list[Round]:
         return self._missed
 
     def close(self) -> None:
-        self._store.set(f"left/{self._number}", "")
+        with _reached():
+            self._store.set(f"left/{self._number}", "")
 
+    @_reached()
     def _join(self) -> None:
         """Reads the log until a round is going to wait for this worker, or nothing happens any more."""
         self._store.set(f"hello/{self._number}", "")
@@ -86,6 +100,7 @@ class SharedLog(Link):
             else:
                 time.sleep(POLL)
 
+    @_reached()
     def _collect(self, place: int) -> Round:
         deadline = time.monotonic() + self.patience
         while not self._store.check([f"round/{place}"]):

@@ -104,6 +104,15 @@ def test_workers_of_a_log_have_different_numbers_and_the_same_rounds() -> None:
     assert late.number == 3 and [sorted(each) for each in late.missed()] == [[0, 1, 2]] * 3 + [[1, 2]]
 
 
+def test_a_log_that_is_gone_is_named() -> None:
+    link = SharedLog(f"127.0.0.1:{(log := serve_log(0)).port}", workers=2)
+    link.open()
+    collect = link.gather(torch.zeros(1, dtype=torch.uint8))
+    del log
+    with pytest.raises(ConnectionError, match="the log cannot be reached any more"):
+        collect()
+
+
 def test_links_that_lead_nowhere_say_so() -> None:
     with pytest.raises(ConnectionError, match="no log to be reached"):
         SharedLog("127.0.0.1:9", workers=1).open()

@@ -54,8 +54,10 @@ class Agree(Callback):
         self.communicator = communicator
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not trainer.global_step:
-            return
+        strategy = trainer.strategy
+        assert isinstance(strategy, _Apart)
+        if not strategy.has_begun:
+            return  # a run that had nothing left to do
         self.communicator.finish(pl_module)
         if trainer.is_global_zero:
             said = json.dumps({"steps": trainer.global_step, **asdict(self.communicator.traffic)})
@@ -69,7 +71,8 @@ class _Apart(DDPStrategy):
     def __init__(self, communicator: Communicator) -> None:
         super().__init__()
         self.communicator = communicator
-        self._has_begun = False
+        self.has_begun = False
+        """Whether a step was taken, so that there is something to agree on."""
 
     def configure_ddp(self) -> None:
         pass
@@ -89,9 +92,9 @@ class _Apart(DDPStrategy):
         module = self.lightning_module
         assert module is not None
         step = module.trainer.global_step
-        if not self._has_begun:  # not before: a run that goes on has its weights only now
+        if not self.has_begun:  # not before: a run that goes on has its weights only now
             self.communicator.begin(module, step)
-            self._has_begun = True
+            self.has_begun = True
         losses: list[Any] = []
         updates: list[Any] = []
 
