@@ -32,6 +32,8 @@ SHOWN = 20
 """Rejected rows that are printed; the file has all."""
 MOST_SCORED = 1000
 """Held-out examples that are scored, always the same ones."""
+SCORING = {"sampler": "unimodal.samplers.greedy.Greedy", "limit": 160}
+"""How answers are decoded before and after, as `make demo` does: a base that runs on is not scored by how far."""
 OWN_DATA = "unimodal.tasks.own_data.OwnData"
 PARTS = "unimodal.tuning.whole.WithParts"
 
@@ -186,7 +188,7 @@ class FineTuning:
     def _score(self, model: Unimodal, tag: str) -> Evaluation:
         spec = {**self._own_data(), "name": tag}
         task: Task = build(spec, Task, where="task", vocabulary=model.processor.vocabulary, cache=None)
-        return evaluate(model, task, limit=MOST_SCORED)
+        return evaluate(model, task, limit=MOST_SCORED, decoding=SCORING)
 
     def _config(self, source: Path) -> dict[str, Any]:
         """The config of the run: the adapter, the nets that learn whole, the task, and where it is named."""

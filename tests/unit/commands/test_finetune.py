@@ -13,6 +13,7 @@ from unimodal.commands.finetune import own_task
 from unimodal.hub import load_own
 from unimodal.own_tasks import OwnTask
 from unimodal.spec import load_spec, merge_specs
+from unimodal.training import fine_tuning
 
 Finetune = Callable[..., tuple[int, str, str]]
 
@@ -43,7 +44,7 @@ def finetune(
     }
     config = merge_specs(load_spec("configs/training/finetune.yaml"), recipe)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    monkeypatch.setattr("unimodal.generate.LIMIT", 12)
+    monkeypatch.setitem(fine_tuning.SCORING, "limit", 12)
     shutil.copytree(tiny_folder, tmp_path / "model")
 
     def run(task: str, manifest: Path, *arguments: str) -> tuple[int, str, str]:
