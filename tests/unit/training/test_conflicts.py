@@ -58,6 +58,8 @@ def test_a_run_is_the_same_with_it_and_leaves_a_heat_map(fit: Fit) -> None:
     arguments = ["--data.tasks", '{"code_summary": null, "code_completion": null}', "--trainer.max_steps", "3"]
     arguments += ["--trainer.val_check_interval", "100"]
     arguments += ["--data.batching.bucketing", "unimodal.training.bucketings.mixed.Mixed"]
+    mixture = {"class": "unimodal.training.mixtures.fixed.Fixed", "shares": {"code_summary": 0.5}}
+    arguments += ["--data.mixture", json.dumps(mixture)]
     alone = fit(*arguments, folder="alone")
     watched = fit(*arguments, "--trainer.callbacks+", CALLBACK, "--trainer.callbacks.every", "2", folder="watched")
     expected, found = (load_file(folder / "model.safetensors") for folder in (alone, watched))
