@@ -19,6 +19,7 @@ from unimodal.training.heartbeats import Heartbeats
 
 WORKER = re.compile(r"DataLoader worker \(pid(?:\(s\))? (?P<pid>[\d, ]+)\) (?P<fate>[^.]*)")
 LOST_WORKER = "data worker"
+BROKEN = "Connection closed by peer"
 EXCHANGE = re.compile("gloo|nccl|ProcessGroup|connection|timed out", re.IGNORECASE)
 SLACK = 5.0
 """Seconds that a process whose exchange broke waits, beyond `patience`, for the name of the lost one."""
@@ -103,6 +104,8 @@ def naming_lost_workers() -> Iterator[None]:
         for note in vars(error).get("__notes__", ()):
             if note.startswith(LOST_WORKER):
                 raise ChildProcessError(note) from error
+        if BROKEN in str(error):  # before training, when nobody watches yet
+            raise ChildProcessError("another process of the run has ended; its own lines say why") from error
         raise
 
 

@@ -18,6 +18,7 @@ from torch.distributed import TCPStore
 
 from tests.unit.training.conftest import Fit
 from tests.unit.training.guards.conftest import Start, await_steps
+from unimodal.training.guards.processes import naming_lost_workers
 from unimodal.training.heartbeats import Heartbeats
 
 ENDLESS = ("--trainer.max_steps", "100000", "--trainer.val_check_interval", "100000", "--checkpoint.every", "100000")
@@ -140,6 +141,13 @@ def test_the_reason_that_a_process_left_is_told(members: Members) -> None:
 def test_who_leaves_in_order_is_not_missed(members: Members) -> None:
     members.orders[1].send("leave")
     assert not members.heard.poll(2 * PATIENCE)
+
+
+def test_a_process_that_ends_before_training_is_a_line_too() -> None:
+    with pytest.raises(ChildProcessError, match="^another process of the run has ended"), naming_lost_workers():
+        raise RuntimeError("[pair.cc:561] Connection closed by peer [127.0.0.1]:47316. This is typically caused by")
+    with pytest.raises(RuntimeError, match="^a defect$"), naming_lost_workers():
+        raise RuntimeError("a defect")
 
 
 @pytest.mark.slow
