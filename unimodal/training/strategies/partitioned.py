@@ -9,7 +9,7 @@ from typing import Any, final
 
 import torch
 from lightning.fabric.utilities.seed import reset_seed
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.plugins.precision import DeepSpeedPrecision
 from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy
 from torch import Tensor
@@ -73,7 +73,11 @@ class Partitioned(Strategy):
 
 @final
 class _Precision(DeepSpeedPrecision):
-    """Lightning's, for batches that are never changed in place."""
+    """Lightning's, for batches that are never changed in place; where it accumulates, losses are divided once."""
+
+    def backward(self, tensor: Tensor, model: LightningModule, optimizer: Any, *arguments: Any, **options: Any) -> None:
+        """The trainer has divided the loss by the batches of a step; DeepSpeed would divide it again."""
+        super().backward(tensor, model, optimizer, *arguments, scale_wrt_gas=False, **options)
 
     def convert_input(self, data: Batch) -> Batch:
         """Sounds and pictures in the parameters' type."""
