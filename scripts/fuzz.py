@@ -8,6 +8,7 @@ input is kept below runs/fuzz/READER.
 """
 
 import argparse
+import hashlib
 import io
 import json
 import logging
@@ -78,9 +79,11 @@ def fuzz(name: str, seconds: int) -> int:
     logging.disable(logging.ERROR)
     with atheris.instrument_imports(include=["unimodal"]):
         import unimodal.hub  # noqa: F401  # and what the readers import
+        import unimodal.manifest
         import unimodal.prenets.pixels
         import unimodal.prenets.table
-        import unimodal.prenets.waveform  # noqa: F401
+        import unimodal.prenets.waveform
+        import unimodal.training.checkpoints.manifest  # noqa: F401
     reader, found = READERS[name], FOUND / name
     found.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None) as temporary:
@@ -237,6 +240,39 @@ def table_seeds() -> list[bytes]:
     return [b"name,price\npear,3\nplum,4\n", b'a,b\n"x, y",2\n']
 
 
+def manifest_seeds() -> list[bytes]:
+    rows = [{"speech": "a.wav", "answer": "yes"}, {"speech": "a.wav", "answer": "no", "group": "b", "split": "test"}]
+    return [b"".join(json.dumps(row).encode() + b"\n" for row in rows)]
+
+
+def read_manifest(file: Path) -> object:
+    """Rows that name files, and how they are divided."""
+    from unimodal.columns import Files
+    from unimodal.manifest import Manifest
+    from unimodal.tasks.columns.sound import Sound
+    from unimodal.tasks.columns.text import Text
+
+    if not (file.parent / "a.wav").exists():
+        (file.parent / "a.wav").write_bytes(sound_seeds()[0])
+    files, columns = Files(file.parent), {"speech": Sound(8.0), "answer": Text(sample="yes")}
+    manifest = Manifest(file)
+    manifest.keep(lambda row: [column.read(row.values.get(name), files) for name, column in columns.items()])
+    return manifest.divide(columns, share=0.1)
+
+
+def checkpoint_seeds() -> list[bytes]:
+    entry = {"bytes": 2, "sha256": hashlib.sha256(b"{}").hexdigest()}
+    return [json.dumps({"number": 1, "step": 3, "files": {"state.json": entry}}).encode()]
+
+
+def read_manifest_of_checkpoint(file: Path) -> object:
+    from unimodal.training.checkpoints.manifest import Manifest
+
+    (file.parent / "state.json").write_bytes(b"{}")
+    Manifest.read(file.parent).check(file.parent)
+    return file
+
+
 MODEL_FILES = ("config", "generation", "weights", "index", "adapter")
 READERS = {
     "config": Reader("config.json", load, model_file("config.json")),
@@ -247,6 +283,8 @@ READERS = {
     "sound": Reader("sound.wav", read_sound, sound_seeds),
     "image": Reader("image.png", read_picture, picture_seeds),
     "table": Reader("table.csv", read_table, table_seeds),
+    "manifest": Reader("manifest.jsonl", read_manifest, manifest_seeds),
+    "checkpoint": Reader("manifest.json", read_manifest_of_checkpoint, checkpoint_seeds),
 }
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from unimodal.build import build
 from unimodal.prenets.waveform import Waveform
 from unimodal.spec import load_spec
 from unimodal.tasks import SPLITS, Example, Task
+from unimodal.tasks.archived import Archived
 from unimodal.tasks.corpora import CorpusUnavailable
 from unimodal.tasks.on_demand import OnDemand
 from unimodal.tasks.own_data import OwnData
@@ -51,7 +52,7 @@ def classes() -> set[type]:
     modules = (importlib.import_module(f"unimodal.tasks.{found.name}") for found in pkgutil.iter_modules(TASKS_PATH))
     found = (value for module in modules for value in vars(module).values() if inspect.isclass(value))
     tasks = {value for value in found if issubclass(value, Task) and not inspect.isabstract(value)}
-    return tasks - {OwnData}  # which wraps any of them
+    return tasks - {Archived, OwnData}  # which wrap any of them
 
 
 TASKS_PATH = unimodal.tasks.__path__

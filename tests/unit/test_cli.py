@@ -54,7 +54,10 @@ def test_help_answers_at_once() -> None:
     ("arguments", "said"),
     [
         (["sistems"], "unknown command 'sistems'; did you mean 'systems'?"),
-        (["qqqq"], "unknown command 'qqqq'; there are run, tasks, fit, validate, test, convert, systems"),
+        (
+            ["qqqq"],
+            "unknown command 'qqqq'; there are run, tasks, finetune, fit, validate, test, archive, convert, systems",
+        ),
         (["systems", "check", "hydragn"], "unknown system 'hydragn'; did you mean 'hydragen'?"),
         (["systems", "list", "--jsn"], "unrecognized arguments: --jsn (see `unimodal systems --help`)"),
         (["systems", "check"], "one of the arguments name --all is required (see `unimodal systems check --help`)"),

@@ -9,4 +9,6 @@ from unimodal.tuning.low_rank import LowRank
 class Dora(LowRank):
     """`magnitude * (W + alpha / rank * up down) / norm`, output by output; no gradient goes through the norm."""
 
-    magnitudes = True
+    @classmethod
+    def has_magnitudes(cls) -> bool:
+        return True

@@ -9,4 +9,6 @@ from unimodal.tuning.low_rank import LowRank
 class Lora(LowRank):
     """Adds `alpha / rank * up(down(x))` to linear layers."""
 
-    magnitudes = False
+    @classmethod
+    def has_magnitudes(cls) -> bool:
+        return False

@@ -1,7 +1,8 @@
 """What LoRA and DoRA share: one config of peft's, told apart by one of its fields."""
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import nn
 
@@ -15,8 +16,6 @@ class LowRank(PeftAdapter):
     neutral = True
     sizes = ("r",)
     shared = ()
-    magnitudes: ClassVar[bool]
-    """Whether each output has a magnitude of its own (DoRA)."""
     fields = {
         "r": (int,),
         "lora_alpha": (int, float),
@@ -35,8 +34,13 @@ class LowRank(PeftAdapter):
         self.targets, self.rank, self.alpha, self.dropout = tuple(targets), rank, alpha, dropout
 
     @classmethod
+    @abstractmethod
+    def has_magnitudes(cls) -> bool:
+        """Whether each output has a magnitude of its own."""
+
+    @classmethod
     def reads(cls, settings: Mapping[str, Any]) -> bool:
-        return settings.get("peft_type") == cls.peft_type and bool(settings.get("use_dora")) == cls.magnitudes
+        return settings.get("peft_type") == cls.peft_type and bool(settings.get("use_dora")) == cls.has_magnitudes()
 
     @classmethod
     def config_class(cls) -> Any:
@@ -49,7 +53,7 @@ class LowRank(PeftAdapter):
             r=self.rank,
             lora_alpha=self.alpha,
             lora_dropout=self.dropout,
-            use_dora=self.magnitudes,
+            use_dora=self.has_magnitudes(),
             target_modules=list(layers),
         )
 

@@ -53,7 +53,7 @@ class Manifest:
             values = json.loads(file.read_bytes())
             files = {str(name): Entry(int(entry["bytes"]), str(entry["sha256"])) for name, entry in _files(values)}
             return cls(int(values["number"]), int(values["step"]), files)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(f"{file}: is no manifest of a checkpoint ({type(error).__name__})") from error
 
     def check_sizes(self, folder: Path) -> None:
