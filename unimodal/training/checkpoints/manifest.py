@@ -75,8 +75,8 @@ class Manifest:
 
 def _files(values: Any) -> list[tuple[Any, Any]]:
     files = list(values["files"].items())
-    if any(Path(name).is_absolute() or ".." in Path(name).parts for name, _ in files):
-        raise ValueError("names a file outside of its folder")
+    if any(Path(name).is_absolute() or ".." in Path(name).parts or not name.isprintable() for name, _ in files):
+        raise ValueError("names a file outside of its folder, or one that cannot be printed")
     return files
 
 
