@@ -160,11 +160,11 @@ def test_a_run_on_two_processes_names_the_one_that_was_killed(start: Start, tmp_
     (other,) = children(process.pid)
     os.kill(other if victim else process.pid, signal.SIGKILL)
     _, said = process.communicate(timeout=60)
-    (line,) = said.strip().splitlines()
+    *others, line = said.strip().splitlines()
     if victim:
-        assert process.returncode == 2
+        assert (process.returncode, others) == (2, [])
         assert re.match(
             r"unimodal: process 1 of 2 is gone: it was killed, or has hung for 3 s \(after step \d+\)", line
         )
-    else:
+    else:  # before it stand torch's own lines about the store that has gone with process 0
         assert re.match(r"unimodal: process 0 of 2, at which all others meet, is gone \(after step \d+\)", line)
