@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from transformers import (
     PrinterCallback,
     Seq2SeqTrainer,
@@ -56,6 +56,7 @@ from unimodal.training.metrics import MetricsFile
 from unimodal.training.module import Learner, model_of
 from unimodal.training.recipes import load_config
 from unimodal.training.throughput import Throughput
+from unimodal.training.waiting import MeasuredLoader
 
 Length = tuple[int, int]
 BATCHING = {"bucketing": "unimodal.training.bucketings.mixed.Mixed", "packer": "unimodal.batching.Padded"}
@@ -147,8 +148,8 @@ class RandomText(TaskData):  # type: ignore[misc]  # final for the package; here
     def setup(self, stage: str) -> None:
         self.tasks = {}
 
-    def train_dataloader(self) -> DataLoader[Batch]:
-        return DataLoader(self.batches, batch_size=None)
+    def train_dataloader(self) -> MeasuredLoader:
+        return MeasuredLoader(self.batches, batch_size=None)
 
 
 def item_of(source: Tensor, target: Tensor) -> Item:
@@ -304,7 +305,8 @@ def main() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", ".*(many workers|isinstance.treespec|not resumable).*")
     torch.manual_seed(0)
-    pair = Pair(T5Config(dropout_rate=0.0, decoder_start_token_id=0, **(size if options.quick else {})), folder)
+    settings: dict[str, Any] = {"dropout_rate": 0.0, "decoder_start_token_id": 0, **(size if options.quick else {})}
+    pair = Pair(T5Config(**settings), folder)
     pair.check()
     results = {
         name: compare(pair, shape, options.steps, options.rounds) for name, shape in shapes(options, folder).items()

@@ -75,7 +75,9 @@ class Partitioned(Strategy):
 class _Precision(DeepSpeedPrecision):
     """Lightning's, for batches that are never changed in place; where it accumulates, losses are divided once."""
 
-    def backward(self, tensor: Tensor, model: LightningModule, optimizer: Any, *arguments: Any, **options: Any) -> None:
+    def backward(  # type: ignore[override]  # as the class that it extends
+        self, tensor: Tensor, model: LightningModule, optimizer: Any, *arguments: Any, **options: Any
+    ) -> None:
         """The trainer has divided the loss by the batches of a step; DeepSpeed would divide it again."""
         super().backward(tensor, model, optimizer, *arguments, scale_wrt_gas=False, **options)
 
