@@ -1,7 +1,9 @@
 """Losses that say that something is wrong though training goes on."""
 
 import statistics
+from abc import abstractmethod
 from collections import deque
+from collections.abc import Mapping
 from typing import Any, final
 
 from lightning.pytorch import LightningModule, Trainer
@@ -20,8 +22,23 @@ class SuspiciousLoss(UserWarning):
     """A loss jumped, or a task does not learn."""
 
 
+class LossGuard(Guard):
+    """Hears the losses of every whole step; abstract."""
+
+    @abstractmethod
+    def hear(self, trainer: Trainer, losses: Mapping[str, float]) -> None:
+        """{task/term: mean over its examples on all processes} of the step that has just ended."""
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
+            assert isinstance(pl_module, Learner)
+            self.hear(trainer, pl_module.last_losses)
+
+
 @final
-class LossSpikes(Guard):
+class LossSpikes(LossGuard):
     """Warns of a loss far above the task's last ones: `deviations` robust standard deviations above their median.
 
     The deviation is that of the median absolute deviation, at least `floor` of the median, so that neither single
@@ -35,13 +52,8 @@ class LossSpikes(Guard):
         self._losses: dict[str, deque[float]] = {}
         self._high: set[str] = set()
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        if (batch_idx + 1) % trainer.accumulate_grad_batches:
-            return
-        assert isinstance(pl_module, Learner)
-        for name, loss in pl_module.last_losses.items():
+    def hear(self, trainer: Trainer, losses: Mapping[str, float]) -> None:
+        for name, loss in losses.items():
             known = self._losses.setdefault(name, deque(maxlen=self.window))
             if len(known) < FEWEST or not self._is_high(loss, known):
                 self._high.discard(name)
@@ -68,7 +80,7 @@ class LossSpikes(Guard):
 
 
 @final
-class DeadTasks(Guard):
+class DeadTasks(LossGuard):
     """Warns once of each task that has no example in the first `steps` steps, or whose loss has not fallen after them.
 
     Fallen is a median over the last quarter of a task's first `steps` losses that lies below that of the first quarter
@@ -83,18 +95,13 @@ class DeadTasks(Guard):
         self._losses: dict[str, list[float]] = {}
         self._judged: set[str] = set()
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        if (batch_idx + 1) % trainer.accumulate_grad_batches:
-            return
-        assert isinstance(pl_module, Learner)
-        for name, loss in pl_module.last_losses.items():
+    def hear(self, trainer: Trainer, losses: Mapping[str, float]) -> None:
+        for name, loss in losses.items():
             if name not in self._judged:
-                losses = self._losses.setdefault(name, [])
-                losses.append(loss)
-                if len(losses) == self.steps:
-                    self._judge(name, losses)
+                known = self._losses.setdefault(name, [])
+                known.append(loss)
+                if len(known) == self.steps:
+                    self._judge(name, known)
         if trainer.global_step == self.steps:
             tasks = trainer.datamodule.tasks  # type: ignore[attr-defined]  # set by the trainer, not declared
             seen = {name.partition("/")[0] for name in (*self._losses, *self._judged)}
