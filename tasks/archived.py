@@ -4,13 +4,13 @@ import bisect
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, final, overload
+from typing import final, overload
 
 from unimodal.archives import ArchiveFolder
 from unimodal.blocks import Blocked
-from unimodal.codecs import Codec
-from unimodal.tasks import Baseline, Example, Schema, Task
+from unimodal.tasks import Example, Task
 from unimodal.tasks.raw_values import example_of
+from unimodal.tasks.wrapped import Wrapped
 
 
 @final
@@ -41,7 +41,7 @@ class ArchivedExamples(Blocked):
 
 
 @final
-class Archived(Task):
+class Archived(Wrapped):
     """Another task whose training examples lie in archives that `unimodal archive` wrote; all else stays what it is.
 
     In a config: `asr: {class: unimodal.tasks.archived.Archived, task: {class: ...}, source: FOLDER}`.
@@ -51,27 +51,10 @@ class Archived(Task):
         self, task: Task, *, source: str, copies: Path | None = None, copied_bytes: int = 50_000_000_000
     ) -> None:
         """`source`: a folder or an http address; `copies`: where archives are copied to, at most `copied_bytes`."""
-        self._task, self.source, self.copies, self.copied_bytes = task, source, copies, copied_bytes
-        self.name, self.reads, self.writes, self.metric = task.name, task.reads, task.writes, task.metric
-
-    @property
-    def codec(self) -> Codec[Any] | None:
-        return self._task.codec
-
-    @property
-    def schema(self) -> Schema:
-        return self._task.schema
+        super().__init__(task)
+        self.source, self.copies, self.copied_bytes = source, copies, copied_bytes
 
     def examples(self, split: str) -> Sequence[Example]:
         if split != "train":
             return self._task.examples(split)
         return ArchivedExamples(ArchiveFolder(self.source, cache=self.copies, cache_bytes=self.copied_bytes))
-
-    def prompt(self, example: Example) -> list[tuple[str, object]]:
-        return self._task.prompt(example)
-
-    def read(self, paths: Sequence[Path], prompt: str | None = None) -> list[Example]:
-        return self._task.read(paths, prompt)
-
-    def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
-        return self._task.trivial(train)

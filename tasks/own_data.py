@@ -5,15 +5,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
-from unimodal.codecs import Codec
 from unimodal.columns import Files
 from unimodal.manifest import Division, Row, digest, groups, read_rows
-from unimodal.tasks import Baseline, Example, Schema, Task
+from unimodal.tasks import Example, Task
 from unimodal.tasks.on_demand import OnDemand
+from unimodal.tasks.wrapped import Wrapped
 
 
 @final
-class OwnData(Task):
+class OwnData(Wrapped):
     """Another task whose examples stand in a manifest; prompt, codec and metric stay what they are.
 
     `division` is the file that says which lines are trained on and which are held out; there are none for validation.
@@ -26,18 +26,10 @@ class OwnData(Task):
         self, task: Task, *, manifest: Path, division: Path, outside: bool = False, name: str | None = None
     ) -> None:
         """`outside`: whether rows may name files outside the manifest's folder; `name`: another tag to ask under."""
-        self._task, self.manifest, self.division = task, manifest, division
+        super().__init__(task)
+        self.manifest, self.division = manifest, division
         self.name = task.name if name is None else name
-        self.reads, self.writes, self.metric = task.reads, task.writes, task.metric
         self._files = Files(manifest.parent, outside)
-
-    @property
-    def codec(self) -> Codec[Any] | None:
-        return self._task.codec
-
-    @property
-    def schema(self) -> Schema:
-        return self._task.schema
 
     def examples(self, split: str) -> Sequence[Example]:
         division = Division.load(self.division)
@@ -57,15 +49,6 @@ class OwnData(Task):
         """One row as the task's own example."""
         found = self.schema.example(row.values, self._files, f"{group}#{item}")
         return Example(found.key, {**found.inputs, **version}, found.answer)
-
-    def prompt(self, example: Example) -> list[tuple[str, object]]:
-        return self._task.prompt(example)
-
-    def read(self, paths: Sequence[Path], prompt: str | None = None) -> list[Example]:
-        return self._task.read(paths, prompt)
-
-    def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
-        return self._task.trivial(train)
 
     @cached_property
     def _rows(self) -> dict[int, Row]:
