@@ -159,6 +159,21 @@ class Claim:
 
 @final
 @dataclass(frozen=True)
+class Spread:
+    """A figure that was measured in several rounds."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """The median, the lowest and the highest of the rounds."""
+        return cls(statistics.median(values), min(values), max(values))
+
+
+@final
+@dataclass(frozen=True)
 class TimedRatio:
     """Time of a first function over the time of a second one, measured in turns."""
 

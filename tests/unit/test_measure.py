@@ -8,7 +8,17 @@ import time
 
 import pytest
 
-from unimodal.measure import BudgetMismatch, Claim, Direction, Evidence, Meter, Verdict, _t_quantile, timed_ratio
+from unimodal.measure import (
+    BudgetMismatch,
+    Claim,
+    Direction,
+    Evidence,
+    Meter,
+    Spread,
+    Verdict,
+    _t_quantile,
+    timed_ratio,
+)
 
 
 def arm(scores: dict[int, float], steps: int = 10):
@@ -163,3 +173,8 @@ def test_timed_ratio_alternates_and_finds_a_known_ratio() -> None:
     assert calls == ["a", "b"] * 6
     assert 1.5 < found.ratio < 2.5
     assert found.first_seconds > found.second_seconds and found.rounds == 5
+
+
+def test_a_spread_is_not_moved_by_one_slow_round() -> None:
+    assert Spread.of([3.0, 1.0, 90.0]) == Spread(median=3.0, low=1.0, high=90.0)
+    assert Spread.of([2.0]) == Spread(2.0, 2.0, 2.0)
