@@ -7,6 +7,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from unimodal.links import Link, Pending, Round
+from unimodal.links.relay import Relay
 
 
 @final
@@ -26,28 +27,17 @@ class Traffic:
 
 
 @final
-class Counted(Link):
+class Counted(Relay):
     """Counts messages on their way to another link."""
 
     def __init__(self, link: Link) -> None:
-        self.link = link
+        super().__init__(link)
         self.traffic = Traffic()
         self._step = 0
 
     def begin_step(self) -> None:
         """Messages from here on belong to another step than those before."""
         self._step = 0
-
-    def open(self) -> None:
-        self.link.open()
-
-    @property
-    def number(self) -> int:
-        return self.link.number
-
-    @property
-    def workers(self) -> list[int]:
-        return self.link.workers
 
     def gather(self, message: UInt8[Tensor, " c"]) -> Pending:
         expected, collect = set(self.workers), self.link.gather(message)
@@ -62,9 +52,3 @@ class Counted(Link):
             return arrived
 
         return wait
-
-    def missed(self) -> list[Round]:
-        return self.link.missed()
-
-    def close(self) -> None:
-        self.link.close()

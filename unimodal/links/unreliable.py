@@ -8,10 +8,11 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from unimodal.links import Link, Pending, Round
+from unimodal.links.relay import Relay
 
 
 @final
-class Unreliable(Link):
+class Unreliable(Relay):
     """Loses a share `dropout` of all messages and lets each take up to `seconds` longer, at random but repeatably.
 
     A message is lost to all alike, its sender included, as if the sender had come too late.
@@ -20,21 +21,11 @@ class Unreliable(Link):
     def __init__(self, link: Link, *, dropout: float = 0.0, seconds: float = 0.0, seed: int = 0) -> None:
         if not 0 <= dropout <= 1 or seconds < 0:
             raise ValueError(f"dropout, seconds: expected a share and a time, got {dropout} and {seconds}")
-        self.link, self.dropout, self.seconds, self.seed = link, dropout, seconds, seed
+        super().__init__(link)
+        self.dropout, self.seconds, self.seed = dropout, seconds, seed
         self.lost = 0
         """Messages so far."""
         self._rounds = 0
-
-    def open(self) -> None:
-        self.link.open()
-
-    @property
-    def number(self) -> int:
-        return self.link.number
-
-    @property
-    def workers(self) -> list[int]:
-        return self.link.workers
 
     def gather(self, message: UInt8[Tensor, " c"]) -> Pending:
         collect, place, began = self.link.gather(message), self._rounds, time.monotonic()
@@ -51,9 +42,3 @@ class Unreliable(Link):
             return {number: message for number, message in arrived.items() if number in kept}
 
         return wait
-
-    def missed(self) -> list[Round]:
-        return self.link.missed()
-
-    def close(self) -> None:
-        self.link.close()
