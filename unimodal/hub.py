@@ -12,6 +12,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from unimodal.adapters import load as load_adapter
 from unimodal.auto import MODEL_TYPE
 from unimodal.batching import Item
 from unimodal.build import build
@@ -336,8 +337,6 @@ def load_own(name: str | Path, *, base: str | Path | None = None) -> Unimodal:
 
 
 def _adapted(adapter: Path, base: str | Path, numbers: NumberType) -> Unimodal | Checkpoint:
-    from unimodal.tuning import whole
-
     folder = find_folder(base)
     if not (folder / CONFIG_FILE).is_file():
         raise FileNotFoundError(f"{adapter}: an adapter needs its base model in the folder above it, or --base FOLDER")
@@ -345,7 +344,7 @@ def _adapted(adapter: Path, base: str | Path, numbers: NumberType) -> Unimodal |
     if isinstance(loaded, Unimodal):
         loaded = _enlarged(loaded, adapter)
     try:
-        found = whole.load(loaded.model, adapter)
+        found = load_adapter(loaded.model, adapter)
         if found.mergeable:
             found.merge(loaded.model)
     except (RuntimeError, LookupError, TypeError, AttributeError, ArithmeticError) as error:

@@ -103,6 +103,13 @@ ARGUMENTS: dict[str, list[Spec]] = {
         {"targets": ["up$", "query"], "rank": 2, "num_vectors": 8, "top": 3, "vector_length": 16},
     ],
     "unimodal.adapters.vera.Vera": [{"rank": 16}, {"targets": ["up$", "^prenets"], "rank": 8, "seed": 3}],
+    "unimodal.adapters.with_parts.WithParts": [
+        {"adapter": "unimodal.adapters.lora.Lora", "modules": ["prenets.characters"]},
+        {
+            "adapter": {"class": "unimodal.adapters.prefix.EncoderPrefix", "num_rows": 4},
+            "modules": ["prenets.characters"],
+        },
+    ],
     "unimodal.plans.repeated.Repeated": [{"times": 1}, {"times": 3}],
     "unimodal.plans.sequential.Sequential": [{}],
     "unimodal.quantizations.int8.Int8": [{}],

@@ -23,10 +23,12 @@ class Adapter(ABC):
     """
 
     peft_type: ClassVar[str]
-    """What PEFT calls the kind, in the config."""
-    neutral: ClassVar[bool]
+    """What PEFT calls the kind, in the config; empty where that is the wrapped one's."""
+    wraps: ClassVar[bool]
+    """Whether it is around another adapter: a saved config is the other's and more, so it is asked first."""
+    neutral: bool
     """Whether a fresh one changes nothing; one that must begin elsewhere changes a little."""
-    mergeable: ClassVar[bool]
+    mergeable: bool
     """Whether it is a change of weights; one that is not stays in the model."""
 
     @classmethod
@@ -58,10 +60,10 @@ def load(model: UnimodalForConditionalGeneration, folder: Path) -> Adapter:
     Raises ValueError or FileNotFoundError that names the file and what it says.
     """
     settings, kinds = read_json(folder / CONFIG), _kinds()
-    for kind in kinds:
+    for kind in sorted(kinds, key=lambda kind: not kind.wraps):
         if kind.reads(settings):
             return kind.load(model, folder)
-    known = ", ".join(sorted({kind.peft_type for kind in kinds}))
+    known = ", ".join(sorted({kind.peft_type for kind in kinds} - {""}))
     raise ValueError(f"{folder / CONFIG}: peft_type: {settings.get('peft_type')!r} is none of {known}")
 
 

@@ -32,6 +32,7 @@ class EncoderPrefix(Adapter):
     """
 
     peft_type = "PREFIX_TUNING"
+    wraps = False
     neutral = False
     mergeable = False
 

@@ -35,7 +35,7 @@ MOST_SCORED = 1000
 SCORING = {"sampler": "unimodal.samplers.greedy.Greedy", "limit": 160}
 """How answers are decoded before and after, as `make demo` does: a base that runs on is not scored by how far."""
 OWN_DATA = "unimodal.tasks.own_data.OwnData"
-PARTS = "unimodal.tuning.whole.WithParts"
+PARTS = "unimodal.adapters.with_parts.WithParts"
 
 
 @final

@@ -34,6 +34,7 @@ class PeftAdapter(Adapter):
     attention, `^backbone.decoder.*mixer` those of the decoder's own.
     """
 
+    wraps = False
     mergeable = True
     targets: tuple[str, ...]
     fields: ClassVar[Fields]

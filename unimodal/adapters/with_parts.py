@@ -34,11 +34,11 @@ class WithParts(Adapter):
     """
 
     peft_type = ""
-    neutral = True
-    mergeable = True
+    wraps = True
 
     def __init__(self, adapter: Adapter, *, modules: Sequence[str] = (), rows: Sequence[int] = ()) -> None:
         self.adapter, self.modules, self.rows = adapter, tuple(modules), tuple(rows)
+        self.neutral, self.mergeable = adapter.neutral, adapter.mergeable
 
     @classmethod
     def reads(cls, settings: Mapping[str, Any]) -> bool:
@@ -95,9 +95,7 @@ class WithParts(Adapter):
         return cls(adapter, modules=modules, rows=rows)
 
     def merge(self, model: UnimodalForConditionalGeneration) -> None:
-        """The parts are in their places already; an adapter that is no change of weights stays as it is."""
-        if self.adapter.mergeable:
-            self.adapter.merge(model)
+        self.adapter.merge(model)  # the parts are in their places already
 
     def _parts(self, model: UnimodalForConditionalGeneration) -> dict[str, nn.Module]:
         known = {name: part for name, part in model.named_modules() if name}
@@ -106,13 +104,6 @@ class WithParts(Adapter):
                 nets = ", ".join(sorted(f"prenets.{net}" for net in model.prenets))
                 raise ValueError(f"modules: the model has no part '{name}'; its pre-nets are {nets}")
         return {name: known[name] for name in self.modules}
-
-
-def load(model: UnimodalForConditionalGeneration, folder: Path) -> Adapter:
-    """As `unimodal.adapters.load`, with the parts that learned whole beside it."""
-    if WithParts.reads(read_json(folder / CONFIG)):
-        return WithParts.load(model, folder)
-    return adapters.load(model, folder)
 
 
 def _named(

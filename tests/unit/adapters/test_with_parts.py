@@ -11,7 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from unimodal.adapters import load
 from unimodal.adapters.lora import Lora
+from unimodal.adapters.with_parts import WithParts
 from unimodal.batching import Batch, EncoderDecoder, Item, Packed, token_piece
 from unimodal.config import UnimodalConfig
 from unimodal.model import UnimodalForConditionalGeneration
@@ -19,7 +21,6 @@ from unimodal.objectives import total
 from unimodal.objectives.cross_entropy import CrossEntropy
 from unimodal.spec import load_spec
 from unimodal.training.optimizer import AdamW
-from unimodal.tuning.whole import WithParts, load
 
 MODULES, ROWS = ["prenets.characters"], [500, 17]
 
