@@ -81,7 +81,7 @@ bench: $(STAMP) ## speed beside transformers, in one run
 	$(BIN)/python scripts/bench_training.py
 
 soak: $(STAMP) ## kill training KILLS=200 times at random, SHARDED=60 of them under ZeRO-2 in two processes
-	OMP_NUM_THREADS=1 $(BIN)/python scripts/soak.py --kills $(KILLS) --sharded $(SHARDED)
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/soak.py --kills $(KILLS) --sharded $(SHARDED) $(if $(PATIENCE),--patience $(PATIENCE))
 
 fuzz: $(STAMP) ## every reader against bytes that mean harm, MINUTES=10 each
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[fuzz]"

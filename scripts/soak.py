@@ -43,8 +43,6 @@ STEPS, EVERY = 24, 2
 TIMED = ("state.json", "mp_rank_00_model_states.pt")
 """Files of a checkpoint that say how long training took."""
 POLL = 0.002
-PATIENCE = 300.0
-"""Seconds without a checkpoint after which a run counts as stuck."""
 WEIGHTS = {"start": 1, "step": 3, "save": 6}
 """How often a kill is aimed at what: a run's start, any moment between two checkpoints, the writing of one."""
 
@@ -140,8 +138,9 @@ class Session:
 class Soak:
     """Kills runs of one kind, one run after the other, and compares those that come to their end."""
 
-    def __init__(self, kind: Kind, config: Path, out: Path, chance: random.Random) -> None:
-        self.kind, self.config, self.out, self.chance = kind, config, out / kind.name, chance
+    def __init__(self, kind: Kind, config: Path, options: argparse.Namespace) -> None:
+        self.kind, self.config, self.out, self.patience = kind, config, options.out / kind.name, options.patience
+        self.chance = random.Random(f"{options.seed} {kind.name}")
         self.moments: Counter[str] = Counter()
         self.kills = self.compared = 0
         self.unfinished = False
@@ -197,7 +196,7 @@ class Soak:
                 began_save = now
                 if aim == "save" and left == 1:
                     deadline = now + self.chance.uniform(0, 1.5 * self.seconds["save"])
-            if now - marked > PATIENCE:
+            if now - marked > self.patience:
                 session.kill([])
                 raise Failure(f"a run is stuck: {session.log}")
             time.sleep(POLL)
@@ -312,6 +311,7 @@ def main() -> int:
     parser.add_argument("--sharded", type=int, default=60, help="of them in runs of two processes under ZeRO-2")
     parser.add_argument("--out", type=Path, default=Path("runs/soak"))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--patience", type=float, default=300.0, help="seconds without a checkpoint until it is stuck")
     options = parser.parse_args()
     shutil.rmtree(options.out, ignore_errors=True)
     options.out.mkdir(parents=True)
@@ -324,7 +324,7 @@ def main() -> int:
     try:
         with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
             soaks = [
-                soak(Soak(kind, config, options.out, random.Random(f"{options.seed} {kind.name}")), kills, progress)
+                soak(Soak(kind, config, options), kills, progress)
                 for kind, kills in ((ALONE, options.kills - options.sharded), (SHARDED, options.sharded))
                 if kills
             ]
