@@ -18,6 +18,7 @@ from unimodal.caches.dense import Dense
 from unimodal.guides import Guide
 from unimodal.guides.chain import ChainGuide
 from unimodal.hidden import Memory
+from unimodal.joint import JointScorer
 from unimodal.samplers import Hypothesis, Sampler
 from unimodal.samplers.greedy import Greedy
 from unimodal.session import Session
@@ -36,13 +37,17 @@ DECODINGS = Path(__file__).parent / "configs" / "decoding"
 
 @final
 class Decoding:
-    """How answers are decoded: sampler, guides beside the task's own, cache, and the longest answer in steps."""
+    """How answers are decoded: sampler, guides beside the task's own, cache, and the longest answer in steps.
+
+    `joint`: what else than the decoder scores tokens.
+    """
 
     def __init__(
         self,
         sampler: Sampler,
         *,
         guides: Sequence[Guide[Any]] = (),
+        joint: JointScorer | None = None,
         cache: Callable[[int, torch.device], Cache] = Dense,
         limit: int = LIMIT,
     ) -> None:
@@ -50,6 +55,7 @@ class Decoding:
             raise ValueError(f"limit: an answer has at least 1 step, not {limit}")
         self.sampler = sampler
         self.guides = tuple(guides)
+        self.joint = joint
         self.cache = cache
         self.limit = limit
 
@@ -93,20 +99,15 @@ class Prompt:
         return cls(lambda model: {} if source is None else model.encode(source.to(model.device))[1], target)
 
 
-def steps(
-    model: "UnimodalForConditionalGeneration",
-    prompt: Prompt,
-    decoding: Decoding,
-    writer: Writer[Any],
-) -> Iterator[None]:
+def steps(session: Session, prompt: Prompt, writer: Writer[Any]) -> Iterator[None]:
     """The one decoding loop: reads the prompts, then writes until no row is left; yields after every step."""
     if not prompt.rows:
         return
+    model = session.model
     was_training = model.training
     model.eval()
     try:
         with torch.inference_mode():
-            session = Session(model, decoding.cache)
             step = writer.write(session.prefill(prompt.read(model), prompt.target))
         yield
         while step.rows.shape[0]:
@@ -133,8 +134,9 @@ def write_tokens(
 
     `ends`: the tokens that end an answer, by default the model's.
     """
-    writer = _token_writer(model, prompt, decoding, guide, model.boundaries.ends if ends is None else ends)
-    for _ in steps(model, prompt, decoding, writer):
+    session = Session(model, decoding.cache)
+    writer = _token_writer(session, prompt, decoding, guide, model.boundaries.ends if ends is None else ends)
+    for _ in steps(session, prompt, writer):
         pass
     return writer.answers()
 
@@ -153,14 +155,13 @@ def stream_tokens(
     if not decoding.sampler.streams:
         name = type(decoding.sampler).__name__
         raise ValueError(f"decoding: {name} does not stream, for what it has written may still change")
-    return _growing(model, prompt, decoding, _token_writer(model, prompt, decoding, guide, model.boundaries.ends))
+    session = Session(model, decoding.cache)
+    return _growing(session, prompt, _token_writer(session, prompt, decoding, guide, model.boundaries.ends))
 
 
-def _growing(
-    model: "UnimodalForConditionalGeneration", prompt: Prompt, decoding: Decoding, writer: TokenWriter
-) -> Iterator[tuple[int, Hypothesis]]:
+def _growing(session: Session, prompt: Prompt, writer: TokenWriter) -> Iterator[tuple[int, Hypothesis]]:
     shown = [0] * prompt.rows
-    for _ in steps(model, prompt, decoding, writer):
+    for _ in steps(session, prompt, writer):
         for row, (hypothesis, *_) in enumerate(writer.answers()):
             if len(hypothesis.tokens) > shown[row]:
                 shown[row] += 1
@@ -168,15 +169,17 @@ def _growing(
 
 
 def _token_writer(
-    model: "UnimodalForConditionalGeneration",
+    session: Session,
     prompt: Prompt,
     decoding: Decoding,
     guide: Guide[Any] | None,
     ends: Collection[int],
 ) -> TokenWriter:
     search = decoding.sampler.search(prompt.rows, ends=ends, limit=decoding.limit)
-    guides = ChainGuide([*([] if guide is None else [guide]), *decoding.guides])
-    return TokenWriter(model.logits, guide=guides, search=search)
+    own = [] if guide is None else [guide]
+    joint = [] if decoding.joint is None else [decoding.joint.guide(session, ends)]
+    guides = ChainGuide([*own, *joint, *decoding.guides])
+    return TokenWriter(session.model.logits, guide=guides, search=search)
 
 
 def write_frames(
@@ -204,6 +207,6 @@ def go_on_with_frames(
         return prenet.embed(arrays, torch.ones(rows, dtype=torch.long), model.embed_tokens)
 
     writer = FrameWriter(model.postnet(net), feed=feed, examples=prompt.rows, ends=ends, context=context)
-    for _ in steps(model, prompt, decoding, writer):
+    for _ in steps(Session(model, decoding.cache), prompt, writer):
         pass
     return writer.answers()
