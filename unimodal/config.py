@@ -22,6 +22,8 @@ class UnimodalConfig(PreTrainedConfig):
     spec: dict[str, Any] | None = None
     generation: Any = "unimodal.generators.whole.Whole"
     """The Generator of answers, by import path."""
+    readouts: dict[str, Any] | None = None
+    """Heads on what a decoder reads of the encoder, by net: each scores the text pieces at every entry of its net."""
     processors: dict[str, Any] | None = None
     quantization: Any = "unimodal.quantizations.none.NoQuantization"
     """The Quantization of the weights, by import path."""

@@ -9,6 +9,7 @@ from typing import Any, final
 import torch
 
 from unimodal.batching import Item
+from unimodal.generate import Decoding, decoding_of
 from unimodal.hub import Unimodal
 from unimodal.task import Example, Task
 
@@ -76,7 +77,7 @@ def evaluate(
     split: str = "test",
     limit: int | None = None,
     seconds: float = float("inf"),
-    decoding: str | Mapping[str, Any] | None = None,
+    decoding: str | Mapping[str, Any] | Decoding | None = None,
     batch_size: int = 16,
     num_samples: int = 8,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -88,7 +89,7 @@ def evaluate(
     """
     if split == "train":
         raise ValueError("split: a model is not evaluated on its training examples; choose validation or test")
-    began = time.perf_counter()
+    began, decoding = time.perf_counter(), decoding_of(decoding)
     examples = _chosen(task.examples(split), limit)
     if not examples:
         raise ValueError(f"split: the task {task.name} has no {split} examples")
@@ -135,7 +136,7 @@ def _chosen(examples: Sequence[Example], limit: int | None) -> list[Example]:
 
 
 def _answers(
-    model: Unimodal, task: Task, examples: Sequence[Example], decoding: str | Mapping[str, Any] | None, batch_size: int
+    model: Unimodal, task: Task, examples: Sequence[Example], decoding: Decoding, batch_size: int
 ) -> list[object]:
     """The predictions in the order of the examples, decoded in batches of like lengths."""
     items = [model.processor.prompt(task, example) for example in examples]

@@ -101,7 +101,10 @@ def extend(
     rows = torch.tensor([_source(id, found, sources) for id in range(len(space))], device=model.device)
     text = slice(old.ids("text").start, old.ids("text").stop)
     larger.load_state_dict(
-        {name: value if value.shape == shapes[name] else _grown(value, rows, text) for name, value in state.items()}
+        {  # readouts have rows for the text alone, the first ids
+            name: value if value.shape == shapes[name] else _grown(value, rows[: shapes[name][0]], text)
+            for name, value in state.items()
+        }
     )
     larger.train(model.training)
     return larger

@@ -27,9 +27,7 @@ class JointScorer:
     given; a scorer of weight 0 is not asked. A beam takes the sums as they are where it does not renormalise them.
     """
 
-    def __init__(
-        self, scorers: Mapping[str, Scorer[Any]], *, weights: Mapping[str, float], bonus: float = 0.0
-    ) -> None:
+    def __init__(self, scorers: Mapping[str, Scorer[Any]], *, weights: Mapping[str, float], bonus: float = 0.0) -> None:
         if DECODER in scorers:
             raise ValueError(f"scorers: {DECODER} is the model's own decoder; call the scorer something else")
         for name in sorted(scorers.keys() - weights.keys()):

@@ -1,9 +1,9 @@
 """The model: pre-nets, a backbone, a head and post-nets, built from one spec, as a transformers model.
 
-b rows, t decoder entries, s encoder entries, d width, v vocabulary
+b rows, t decoder entries, s encoder entries, d width, m width of a memory, c classes of a readout, v vocabulary
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, final
@@ -22,6 +22,7 @@ from unimodal.config import Parts, UnimodalConfig
 from unimodal.folder import check_folder
 from unimodal.generate import Decoding
 from unimodal.generators import Asked, Generator
+from unimodal.heads import Head
 from unimodal.hidden import Hidden, Memory
 from unimodal.interface import ModelOutput, Side
 from unimodal.modality import Answering, KeywordPostnet, KeywordPrenet, Postnet, Prenet
@@ -78,6 +79,11 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         self.prenets = nn.ModuleDict({net: make(parts.dim) for net, make in sorted(parts.prenets.items())})
         self.head = parts.head(parts.dim, len(parts.vocabulary))
         self.postnets = nn.ModuleDict({net: postnet(parts.dim) for net, postnet in sorted(parts.postnets.items())})
+        readouts = build(config.readouts or {}, Mapping[str, Callable[[int, int], Head]], where="config.readouts")
+        if unknown := sorted(readouts.keys() - self.kinds.keys()):
+            raise ValueError(f"config.readouts: the model has no net {', '.join(unknown)}")
+        width, size = self.backbone.memory_dim, parts.vocabulary.size("text")
+        self.readouts = nn.ModuleDict({net: make(width, size) for net, make in sorted(readouts.items())})
         build(config.quantization, Quantization, where="config.quantization").apply(self)
         self.post_init()
 
@@ -140,6 +146,11 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
     def logits(self, hidden: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch v"]:
         """Scores over the token space."""
         scores: Tensor = self.head(hidden, self.embedding.score)
+        return scores
+
+    def read_off(self, net: str, memory: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch c"]:
+        """Scores over the text pieces, each encoded entry of a net for itself: the first c ids, the padding a blank."""
+        scores: Tensor = self.readouts[net](memory, self.embedding.score)
         return scores
 
     def run_batch(self, batch: Batch, *, keep_weights: Collection[str] = ()) -> Output:

@@ -19,6 +19,7 @@ from unimodal.spec import load_spec, merge_specs
 BANDS = 80
 TINY = "configs/models/tiny.yaml"
 DROPOUT = {"class": "unimodal.prenets.dropouts.training.TrainingDropout", "rate": 0.5}
+HEARD = {"class": "unimodal.objectives.connectionist.Connectionist", "net": "speech", "tasks": ["asr"]}
 every_objective = pytest.mark.parametrize("spec", specs("unimodal.objectives"), ids=lambda spec: label(spec["class"]))
 
 
@@ -127,6 +128,21 @@ def test_all_its_parameters_learn(model: UnimodalForConditionalGeneration, spec:
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
 
 
+def test_a_readout_learns_and_a_model_without_one_is_told_so(model: UnimodalForConditionalGeneration) -> None:
+    objective = objective_of(model, HEARD)
+    total(terms_of(model, objective, batch_of(model, items(), True))).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.readouts["speech"].parameters())
+    model.zero_grad()
+    spec = load_spec(TINY)
+    deaf = UnimodalForConditionalGeneration(UnimodalConfig(spec=spec["spec"]))
+    with pytest.raises(ValueError, match="the model has no readout of speech"):
+        terms_of(deaf, objective, batch_of(deaf, items(), True))
+    with pytest.raises(ValueError, match=r"config.readouts: the model has no net speach"):
+        UnimodalForConditionalGeneration(
+            UnimodalConfig(spec=spec["spec"], readouts={"speach": "unimodal.heads.OwnHead"})
+        )
+
+
 def entropies(model: UnimodalForConditionalGeneration, item: Item) -> Tensor:
     batch = batch_of(model, [item], False)
     logits = model.logits(model.run_batch(batch).written.last[0])
@@ -158,13 +174,12 @@ def test_guided_attention_is_how_far_from_the_diagonal_heads_look(model: Unimoda
 
 def test_the_connectionist_loss_is_the_sum_over_all_readings(model: UnimodalForConditionalGeneration) -> None:
     """Every path of three entries that spells one token, counted out."""
-    spec = {"class": "unimodal.objectives.connectionist.Connectionist", "net": "speech", "tasks": ["asr"]}
-    objective = objective_of(model, spec)
+    objective = objective_of(model, HEARD)
     batch = batch_of(model, [heard(9, [10])], False)
     output = model.run_batch(batch)
     (term,) = objective.terms(model, output, batch).values()
     assert output.encoder is not None
-    scores = objective.get_submodule("classify")(output.encoder.last[0, 1:]).softmax(-1)
+    scores = model.read_off("speech", output.encoder.last[0, 1:]).softmax(-1)
     blank, token = scores[:, 0], scores[:, 10]
     paths = [
         token[0] * blank[1] * blank[2],

@@ -80,7 +80,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--vocoder", metavar="FOLDER|HUB_ID", help="a HiFi-GAN that makes the sound; default: Griffin-Lim"
     )
-    parser.add_argument("--decoding", metavar="NAME", help="a name in configs/decoding: greedy, beam, sample")
+    parser.add_argument("--decoding", metavar="NAME", help="a name in configs/decoding: greedy, beam, joint, sample")
     parser.add_argument("--out", metavar="FILE", type=Path, help="write the answer here; speech: default INPUT.wav")
     parser.add_argument("--json", action="store_true", help="one JSON object a file")
     return parser

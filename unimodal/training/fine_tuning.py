@@ -194,6 +194,7 @@ class FineTuning:
         """The config of the run: the adapter, the nets that learn whole, the task, and where it is named."""
         model, name = self.base.model, self.task.name
         nets = [f"prenets.{net}" for net in sorted(self.nets) if any(True for _ in model.prenet(net).parameters())]
+        nets += [f"readouts.{net}" for net in sorted(self.nets) if net in model.readouts]
         if self.task.writes in model.postnets:
             nets += [f"prenets.{self.task.writes}", f"postnets.{self.task.writes}"]
         parts = {"class": PARTS, "adapter": dict(self.asked.adapter), "modules": nets, "rows": self.added}

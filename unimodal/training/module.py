@@ -172,6 +172,6 @@ def model_of(source: str) -> UnimodalForConditionalGeneration:
     if not path.exists() and (PACKAGE / source).is_file():
         path = PACKAGE / source
     spec = load_spec(path)
-    if unknown := sorted(set(spec) - {"spec", "processors"}):
-        raise ValueError(f"{path}: {', '.join(unknown)}: a model's file has spec and processors")
+    if unknown := sorted(set(spec) - {"spec", "readouts", "processors"}):
+        raise ValueError(f"{path}: {', '.join(unknown)}: a model's file has spec, readouts and processors")
     return UnimodalForConditionalGeneration(UnimodalConfig(**spec))
