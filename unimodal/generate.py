@@ -19,7 +19,7 @@ from unimodal.guides import Guide
 from unimodal.guides.chain import ChainGuide
 from unimodal.hidden import Memory
 from unimodal.joint import JointScorer
-from unimodal.samplers import Hypothesis, Sampler
+from unimodal.samplers import Growth, Hypothesis, Sampler
 from unimodal.samplers.greedy import Greedy
 from unimodal.session import Session
 from unimodal.spec import load_spec
@@ -110,9 +110,9 @@ def steps(session: Session, prompt: Prompt, writer: Writer[Any]) -> Iterator[Non
         with torch.inference_mode():
             step = writer.write(session.prefill(prompt.read(model), prompt.target))
         yield
-        while step.rows.shape[0]:
+        while not step.is_last:
             with torch.inference_mode():
-                if not torch.equal(step.rows, torch.arange(session.rows, device=step.rows.device)):
+                if step.rows is not None:
                     session.fork(step.rows)
                 hidden = session.forward(step.tree).last[:, -1]
                 session.commit_all(step.tree)
@@ -147,8 +147,8 @@ def stream_tokens(
     decoding: Decoding,
     *,
     guide: Guide[Any] | None = None,
-) -> Iterator[tuple[int, Hypothesis]]:
-    """(number of the row, its answer so far), whenever one has become a token longer; the last are `write_tokens`'s.
+) -> Iterator[Growth]:
+    """Each token as it is written, with the number of its row; together they are the first answers of `write_tokens`.
 
     Raises ValueError at once where the sampler is not sure of a token before the answer is whole.
     """
@@ -159,13 +159,9 @@ def stream_tokens(
     return _growing(session, prompt, _token_writer(session, prompt, decoding, guide, model.boundaries.ends))
 
 
-def _growing(session: Session, prompt: Prompt, writer: TokenWriter) -> Iterator[tuple[int, Hypothesis]]:
-    shown = [0] * prompt.rows
+def _growing(session: Session, prompt: Prompt, writer: TokenWriter) -> Iterator[Growth]:
     for _ in steps(session, prompt, writer):
-        for row, (hypothesis, *_) in enumerate(writer.answers()):
-            if len(hypothesis.tokens) > shown[row]:
-                shown[row] += 1
-                yield row, hypothesis
+        yield from writer.grown()
 
 
 def _token_writer(

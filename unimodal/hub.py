@@ -4,7 +4,7 @@ Nothing that a folder names is followed: no code, no path, no address; weights a
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, final
@@ -31,7 +31,7 @@ from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.own_tasks import OwnTask, read_tasks, write_tasks
 from unimodal.processor import SPEC_FILE, UnimodalProcessor
 from unimodal.publishing import model_card, push, read_metrics
-from unimodal.samplers import Hypothesis
+from unimodal.samplers import Growth, Hypothesis
 from unimodal.task import Example, Task
 from unimodal.tokenizer_files import read_tokenizer
 from unimodal.vocoding import VocoderCheckpoint, is_vocoder
@@ -104,7 +104,7 @@ class Unimodal(Loaded):
         began, chosen, codec = time.perf_counter(), decoding_of(decoding), task.codec
         guide = GrammarGuide(codec.grammar(), limit=chosen.limit)
         growing = stream_tokens(self.model, Prompt.of(self.model, [item]), chosen, guide=guide)
-        return (_result(task.name, codec, so_far, time.perf_counter() - began) for _, so_far in growing)
+        return (_result(task.name, codec, so_far, time.perf_counter() - began) for so_far in _sums(growing))
 
     def task(self, name: str) -> Task:
         """A task by its name, in this model's tokens; ValueError where it is unknown, or unknown to the model."""
@@ -151,6 +151,14 @@ class Unimodal(Loaded):
         rows = [] if metrics is None else read_metrics(Path(metrics))
         card = model_card(name, rows, description="One encoder-decoder for every modality, in PyTorch.")
         return push(self.save_pretrained, name, card, private=private, token=token)
+
+
+def _sums(growing: Iterable[Growth]) -> Iterator[Hypothesis]:
+    """An answer so far, as often as it grows."""
+    answer = Hypothesis((), 0.0)
+    for more in growing:
+        answer = Hypothesis(answer.tokens + more.tokens, answer.score + more.score)
+        yield answer
 
 
 def _result(task: str, codec: Codec[Any], found: Hypothesis, seconds: float) -> Result:

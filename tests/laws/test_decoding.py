@@ -30,7 +30,7 @@ from tests.laws.tiny import model_of
 from unimodal.batching import Item
 from unimodal.generate import Decoding, Prompt, stream_tokens, write_frames, write_tokens
 from unimodal.guides.grammar import GrammarGuide
-from unimodal.samplers import Sampler
+from unimodal.samplers import Hypothesis, Sampler
 from unimodal.samplers.beam import Beam
 from unimodal.samplers.cuts import Cut, Epsilon, Eta, Share, Typical
 from unimodal.samplers.greedy import Greedy
@@ -295,12 +295,13 @@ def test_an_answer_ends_with_the_end_token_or_was_cut_at_the_limit(sampler: Samp
 def test_a_stream_is_the_answer_token_by_token(name: str, sampler: Sampler) -> None:
     (tiny, asked), decoding = model_and_items(name), noisy(sampler)
     whole = [best for best, *_ in write_tokens(tiny, Prompt.of(tiny, asked), decoding)]
-    seen = dict.fromkeys(range(len(asked)), ())
-    for item, so_far in stream_tokens(tiny, Prompt.of(tiny, asked), decoding):
-        assert so_far.tokens[:-1] == seen[item]
-        assert so_far.score == pytest.approx(scores(tiny, [asked[item]], [list(so_far.tokens)])[0])
-        seen[item] = so_far.tokens
-    assert list(seen.values()) == [best.tokens for best in whole]
+    seen = [Hypothesis((), 0.0) for _ in asked]
+    for more in stream_tokens(tiny, Prompt.of(tiny, asked), decoding):
+        assert len(more.tokens) == 1
+        before = seen[more.example]
+        seen[more.example] = so_far = Hypothesis(before.tokens + more.tokens, before.score + more.score)
+        assert so_far.score == pytest.approx(scores(tiny, [asked[more.example]], [list(so_far.tokens)])[0])
+    assert [answer.tokens for answer in seen] == [best.tokens for best in whole]
 
 
 def test_a_stream_that_is_left_early_leaves_the_model_as_it_was() -> None:

@@ -28,10 +28,12 @@ class ChainGuide(Guide[tuple[Any, ...]]):
         return tuple(guide.start(rows, device) for guide in self._guides)
 
     def adjust(self, logits: Float[Tensor, "b v"], state: tuple[Any, ...]) -> Float[Tensor, "b v"]:
-        for guide, part in zip(self._guides, state, strict=True):
+        for number, (guide, part) in enumerate(zip(self._guides, state, strict=True)):
             adjusted = guide.adjust(logits, part)
-            some_token_left = (adjusted > -torch.inf).any(-1, keepdim=True)
-            logits = torch.where(some_token_left, adjusted, logits)
+            if number:  # the first leaves every row a token by itself
+                some_token_left = (adjusted > -torch.inf).any(-1, keepdim=True)
+                adjusted = torch.where(some_token_left, adjusted, logits)
+            logits = adjusted
         return logits
 
     def advance(self, state: tuple[Any, ...], tokens: Int[Tensor, " b"]) -> tuple[Any, ...]:

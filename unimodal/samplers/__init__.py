@@ -14,9 +14,10 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """The next step: the rows that go on (old row numbers, repeated or dropped at will) and the token of each."""
+    """The next step: the rows that go on, and the token of each."""
 
-    rows: Int[Tensor, " r"]
+    rows: Int[Tensor, " r"] | None
+    """Old row numbers, repeated or dropped at will, those of an example side by side; None: all rows, as they are."""
     tokens: Int[Tensor, " r"]
 
 
@@ -28,12 +29,30 @@ class Hypothesis:
     score: float
 
 
+@dataclass(frozen=True)
+class Growth:
+    """What has become certain of an example's first answer: its next tokens, and what they add to its score."""
+
+    example: int
+    tokens: tuple[int, ...]
+    score: float
+
+
 class Search(ABC):
-    """One generation in progress. Laws: rows that have ended are dropped at once; the rows of others never matter."""
+    """One generation in progress.
+
+    Laws: examples that have ended are dropped at once; the rows of others never matter; what has `grown` adds up to the
+    first of the `results`. A step is the same few operations whatever the number of rows, and one transfer to Python,
+    with a second one where rows end.
+    """
 
     @abstractmethod
     def step(self, logits: Float[Tensor, "b v"]) -> Choice:
         """Takes a step; no rows are left when all examples have ended."""
+
+    @abstractmethod
+    def grown(self) -> list[Growth]:
+        """What the last step has made certain."""
 
     @abstractmethod
     def results(self) -> list[list[Hypothesis]]:
@@ -44,7 +63,7 @@ class Sampler(ABC):
     """A method of search."""
 
     streams: bool
-    """Whether a token is final when it is chosen, so that it can be shown at once."""
+    """Whether a token is certain when it is chosen, so that it can be shown at once."""
 
     @abstractmethod
     def search(self, examples: int, *, ends: Collection[int], limit: int) -> Search:

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import final
 
 from unimodal.samplers import Sampler, Search
+from unimodal.samplers.best import find_likeliest
 from unimodal.samplers.independent import IndependentSearch
 
 
@@ -14,4 +15,4 @@ class Greedy(Sampler):
     streams = True
 
     def search(self, examples: int, *, ends: Collection[int], limit: int) -> Search:
-        return IndependentSearch(examples, ends=ends, limit=limit, pick=lambda logits: logits.argmax(-1))
+        return IndependentSearch(examples, ends=ends, limit=limit, pick=find_likeliest)

@@ -4,10 +4,11 @@ from collections.abc import Callable, Collection
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from unimodal.samplers import Choice, Hypothesis, Search
+from unimodal.rows import Rows
+from unimodal.samplers import Choice, Growth, Hypothesis, Search
 
 Pick = Callable[[Tensor], Tensor]
 """Logits [b, v] -> tokens [b]."""
@@ -19,31 +20,48 @@ class IndependentSearch(Search):
 
     def __init__(self, examples: int, *, ends: Collection[int], limit: int, pick: Pick, answers: int = 1) -> None:
         self._pick = pick
-        self._ends = frozenset(ends)
+        self._ends = torch.tensor(sorted(ends), dtype=torch.long)
         self._limit = limit
         self._answers = answers
-        self._running = list(range(examples * answers))
-        self._tokens: list[list[int]] = [[] for _ in self._running]
-        self._scores = [0.0] * len(self._running)
+        self._rows = Rows(examples * answers)
+        self._length = 0
 
     def step(self, logits: Float[Tensor, "b v"]) -> Choice:
-        origins = torch.arange(logits.shape[0], device=logits.device)
-        if logits.shape[0] < len(self._running):  # the first step, where the answers to an example part
-            origins = origins.repeat_interleave(self._answers)
+        origins = None
+        if self._length == 0 and self._answers > 1:  # where the answers to an example part
+            origins = torch.arange(logits.shape[0], device=logits.device).repeat_interleave(self._answers)
             logits = logits[origins]
         tokens = self._pick(logits)
-        scores = logits.log_softmax(-1).gather(1, tokens[:, None])[:, 0].tolist()
-        going = []
-        for row, (answer, token, score) in enumerate(zip(self._running, tokens.tolist(), scores, strict=True)):
-            self._tokens[answer].append(token)
-            self._scores[answer] += score
-            if token not in self._ends and len(self._tokens[answer]) < self._limit:
-                going.append(row)
-        self._running = [self._running[row] for row in going]
-        rows = torch.tensor(going, dtype=torch.long, device=logits.device)
-        return Choice(origins[rows], tokens[rows])
+        scores = logits.log_softmax(-1).gather(1, tokens[:, None])[:, 0]
+        self._rows.write({"tokens": tokens, "scores": scores})
+        self._length += 1
+        going = self._rows.keep(self._going(tokens))
+        if going is None:
+            return Choice(origins, tokens)
+        return Choice(going if origins is None else origins[going], tokens[going])
+
+    def _going(self, tokens: Int[Tensor, " b"]) -> Bool[Tensor, " b"]:
+        """Which rows have not ended."""
+        if self._length == self._limit:
+            return torch.zeros_like(tokens, dtype=torch.bool)
+        self._ends = self._ends.to(tokens.device)
+        return torch.isin(tokens, self._ends, invert=True)
+
+    def grown(self) -> list[Growth]:
+        answers, step = self._rows.last()
+        written = zip(answers.tolist(), step["tokens"].tolist(), step["scores"].tolist(), strict=True)
+        return [
+            Growth(answer // self._answers, (token,), score)
+            for answer, token, score in written
+            if answer % self._answers == 0
+        ]
 
     def results(self) -> list[list[Hypothesis]]:
-        pairs = zip(self._tokens, self._scores, strict=True)
-        found = [Hypothesis(tuple(tokens), score) for tokens, score in pairs]
+        if self._length == 0:
+            found = [Hypothesis((), 0.0)] * len(self._rows.running)
+        else:
+            found = [
+                Hypothesis(tuple(written["tokens"].tolist()), float(written["scores"].double().sum()))
+                for written in self._rows.parted()
+            ]
         return [found[first : first + self._answers] for first in range(0, len(found), self._answers)]

@@ -1,14 +1,24 @@
-"""When a beam that has found enough answers stops looking for better ones."""
+"""When a beam that has found enough answers stops looking for better ones.
+
+e examples
+"""
 
 from abc import ABC, abstractmethod
 from typing import final
 
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+Scores = Float[Tensor, " e"]
+Decisions = Bool[Tensor, " e"]
+
 
 class Patience(ABC):
-    """Asked once `width` hypotheses of an example have ended, after every step."""
+    """Asked after every step; what it says counts for examples of which `width` hypotheses have ended."""
 
     @abstractmethod
-    def may_go_on(self, best: float, worst: float, *, length: int, limit: int, length_penalty: float) -> bool:
+    def may_go_on(self, best: Scores, worst: Scores, *, length: int, limit: int, length_penalty: float) -> Decisions:
         """`best`: log-probability of the best running prefix, of `length` tokens; `worst`: score of the worst ended."""
 
 
@@ -16,8 +26,8 @@ class Patience(ABC):
 class WhileBetter(Patience):
     """Goes on while a running prefix would beat the worst ended hypothesis if it ended at its present length."""
 
-    def may_go_on(self, best: float, worst: float, *, length: int, limit: int, length_penalty: float) -> bool:
-        return bool(best / length**length_penalty > worst)
+    def may_go_on(self, best: Scores, worst: Scores, *, length: int, limit: int, length_penalty: float) -> Decisions:
+        return best / length**length_penalty > worst
 
 
 @final
@@ -27,13 +37,13 @@ class WhilePossible(Patience):
     A log-probability can only fall on the way there, so no better hypothesis is missed.
     """
 
-    def may_go_on(self, best: float, worst: float, *, length: int, limit: int, length_penalty: float) -> bool:
-        return bool(best / (limit if length_penalty > 0 else length) ** length_penalty > worst)
+    def may_go_on(self, best: Scores, worst: Scores, *, length: int, limit: int, length_penalty: float) -> Decisions:
+        return best / (limit if length_penalty > 0 else length) ** length_penalty > worst
 
 
 @final
 class NoPatience(Patience):
     """Stops at once."""
 
-    def may_go_on(self, best: float, worst: float, *, length: int, limit: int, length_penalty: float) -> bool:
-        return False
+    def may_go_on(self, best: Scores, worst: Scores, *, length: int, limit: int, length_penalty: float) -> Decisions:
+        return torch.zeros_like(best, dtype=torch.bool)

@@ -14,10 +14,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """The loop's next pass: the rows that go on (old row numbers) and what each reads."""
+    """The loop's next pass: the rows that go on, and what each reads."""
 
-    rows: Int[Tensor, " r"]
+    rows: Int[Tensor, " r"] | None
+    """Old row numbers; None: all rows, as they are."""
     tree: TokenTree
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no row goes on."""
+        return self.tree.tokens.shape[0] == 0
 
 
 class Writer(ABC, Generic[T]):
@@ -25,7 +31,7 @@ class Writer(ABC, Generic[T]):
 
     @abstractmethod
     def write(self, hidden: Float[Tensor, "b d"]) -> Step:
-        """Writes one step for every row that still runs; a Step without rows ends the loop."""
+        """Writes one step for every row that still runs; the last Step has no rows."""
 
     @abstractmethod
     def answers(self) -> list[T]:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from unimodal.modality import Postnet
+from unimodal.rows import Rows
 from unimodal.tree import TokenTree
 from unimodal.writers import Step, Writer
 
@@ -42,31 +43,28 @@ class FrameWriter(Writer[dict[str, Tensor]]):
         self._ends = ends
         self._context = {} if context is None else dict(context)
         self._written = 0
-        self._running = list(range(examples))
-        self._steps: list[list[dict[str, Tensor]]] = [[] for _ in range(examples)]
+        self._rows = Rows(examples)
 
     def write(self, hidden: Float[Tensor, "b d"]) -> Step:
         decoded = self._postnet.decode(hidden[:, None])
         self._written += 1
-        for row, example in enumerate(self._running):
-            self._steps[example].append({name: value[row, 0] for name, value in decoded.items()})
-        rows = self._going(decoded)
-        self._running = [self._running[row] for row in rows]
-        kept = torch.tensor(rows, dtype=torch.long, device=hidden.device)
-        tokens = kept.new_zeros(len(rows), 1)
-        if not rows:
-            return Step(kept, TokenTree.chain(tokens))
-        arrays = self._postnet.feed({name: value[kept] for name, value in decoded.items()})
-        beside = {name: value[self._running] for name, value in self._context.items()}
-        numbers = torch.full_like(tokens, self._written)
-        return Step(kept, TokenTree.chain(tokens, self._feed({**beside, **arrays, "steps": numbers})))
+        self._rows.write({name: value[:, 0] for name, value in decoded.items()})
+        rows = self._rows.keep(self._going(decoded))
+        if rows is not None:
+            decoded = {name: value[rows] for name, value in decoded.items()}
+        tokens = torch.zeros(len(self._rows.running), 1, dtype=torch.long, device=hidden.device)
+        if not len(tokens):
+            return Step(rows, TokenTree.chain(tokens))
+        beside = {name: value[self._rows.running] for name, value in self._context.items()}
+        arrays = {**beside, **self._postnet.feed(decoded), "steps": torch.full_like(tokens, self._written)}
+        return Step(rows, TokenTree.chain(tokens, self._feed(arrays)))
 
-    def _going(self, decoded: Mapping[str, Tensor]) -> list[int]:
-        """The rows that go on."""
-        if self._written >= self._ends.longest:
-            return []
-        ended = self._postnet.ended(decoded, self._ends.threshold)[:, 0].tolist()
-        return [row for row, over in enumerate(ended) if not over or self._written < self._ends.shortest]
+    def _going(self, decoded: Mapping[str, Tensor]) -> Bool[Tensor, " b"]:
+        """Which rows go on."""
+        over = self._postnet.ended(decoded, self._ends.threshold)[:, 0]
+        if self._ends.shortest <= self._written < self._ends.longest:
+            return ~over
+        return torch.full_like(over, self._written < self._ends.longest)
 
     def answers(self) -> list[dict[str, Tensor]]:
-        return [{name: torch.stack([step[name] for step in steps]) for name in steps[0]} for steps in self._steps]
+        return self._rows.parted()

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unimodal.guides import Guide
-from unimodal.samplers import Hypothesis, Search
+from unimodal.samplers import Growth, Hypothesis, Search
 from unimodal.tree import TokenTree
 from unimodal.writers import Step, Writer
 
@@ -31,8 +31,13 @@ class TokenWriter(Writer[list[Hypothesis]]):
         logits = self._head(hidden)
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         choice = self._search.step(self._guide.adjust(logits, self._state))
-        self._state = self._guide.advance(self._guide.take(self._state, choice.rows), choice.tokens)
+        state = self._state if choice.rows is None else self._guide.take(self._state, choice.rows)
+        self._state = self._guide.advance(state, choice.tokens)
         return Step(choice.rows, TokenTree.chain(choice.tokens[:, None]))
+
+    def grown(self) -> list[Growth]:
+        """What the last step has made certain."""
+        return self._search.grown()
 
     def answers(self) -> list[list[Hypothesis]]:
         return self._search.results()
