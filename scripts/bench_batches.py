@@ -8,7 +8,7 @@ from itertools import islice
 
 from lightning.pytorch import Trainer
 
-from unimodal.training.data import TaskData
+from unimodal.training.data.module import TaskData
 from unimodal.training.module import Learner
 from unimodal.training.recipes import load_config
 

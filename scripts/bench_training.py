@@ -44,22 +44,22 @@ from unimodal.batching import IGNORED, Batch, EncoderDecoder, Item, Packed, Pack
 from unimodal.conversions.t5 import T5
 from unimodal.measure import TimedRatio
 from unimodal.objectives import total
-from unimodal.training.bucketings.mixed import Mixed
 from unimodal.training.cli import DEFAULTS
-from unimodal.training.data import TaskData
+from unimodal.training.data.bucketings.mixed import Mixed
+from unimodal.training.data.module import TaskData
 from unimodal.training.guards.disk import DiskSpace
 from unimodal.training.guards.losses import DeadTasks, LossSpikes
 from unimodal.training.guards.non_finite import NonFinite
 from unimodal.training.guards.processes import LostProcesses
 from unimodal.training.guards.signals import StopSignals
-from unimodal.training.metrics import MetricsFile
+from unimodal.training.measuring.metrics import MetricsFile
+from unimodal.training.measuring.throughput import Throughput
+from unimodal.training.measuring.waiting import MeasuredLoader
 from unimodal.training.module import Learner, model_of
 from unimodal.training.recipes import load_config
-from unimodal.training.throughput import Throughput
-from unimodal.training.waiting import MeasuredLoader
 
 Length = tuple[int, int]
-BATCHING = {"bucketing": "unimodal.training.bucketings.mixed.Mixed", "packer": "unimodal.batching.Padded"}
+BATCHING = {"bucketing": "unimodal.training.data.bucketings.mixed.Mixed", "packer": "unimodal.batching.Padded"}
 WARM_UP = 2
 """Steps of each run that are not measured."""
 

@@ -19,7 +19,7 @@ from unimodal.processor import UnimodalProcessor
 from unimodal.spec import load_spec
 from unimodal.training.checkpoints.saving import SaveCheckpoints
 from unimodal.training.cli import DEFAULTS
-from unimodal.training.data import TaskData
+from unimodal.training.data.module import TaskData
 from unimodal.training.module import Learner
 from unimodal.vocabulary import TextPieces, TokenSpace, Vocabulary
 

@@ -25,7 +25,8 @@ from unimodal.communicators import Communicator
 from unimodal.links.process_group import ProcessGroup
 from unimodal.spec import load_spec
 from unimodal.training.checkpoints.saving import SaveCheckpoints, find_checkpoint
-from unimodal.training.data import TaskData
+from unimodal.training.data.module import TaskData
+from unimodal.training.distributed.processes import Processes
 from unimodal.training.export import Export
 from unimodal.training.guards.disk import DiskSpace
 from unimodal.training.guards.losses import DeadTasks, LossSpikes
@@ -33,12 +34,11 @@ from unimodal.training.guards.non_finite import NonFinite
 from unimodal.training.guards.processes import LostProcesses, naming_lost_workers
 from unimodal.training.guards.rounds import CompleteRounds
 from unimodal.training.guards.signals import StopSignals
-from unimodal.training.metrics import MetricsFile
+from unimodal.training.measuring.metrics import MetricsFile
+from unimodal.training.measuring.progress import ProgressDisplay
+from unimodal.training.measuring.throughput import Throughput
+from unimodal.training.measuring.waiting import Waiting
 from unimodal.training.module import PACKAGE, Learner
-from unimodal.training.processes import Processes
-from unimodal.training.progress import ProgressDisplay
-from unimodal.training.throughput import Throughput
-from unimodal.training.waiting import Waiting
 
 DEFAULTS: dict[str, Any] = {
     "max_epochs": -1,  # the stream of batches has no end: max_steps or max_time ends a run

@@ -5,8 +5,8 @@ from typing import final
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from unimodal.training.data import TaskData
-from unimodal.training.gathering import whole, whole_weights
+from unimodal.training.data.module import TaskData
+from unimodal.training.distributed.gathering import whole, whole_weights
 from unimodal.training.module import Learner
 
 

@@ -20,7 +20,7 @@ from unimodal.publishing import Change, adapter_card
 from unimodal.spec import merge_specs
 from unimodal.stages import Stages
 from unimodal.task import Example, Task
-from unimodal.training.items import lengths
+from unimodal.training.data.items import lengths
 from unimodal.training.recipes import fit, unfinished
 
 DIVISION = "division.json"

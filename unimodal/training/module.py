@@ -16,11 +16,11 @@ from unimodal.config import UnimodalConfig
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.objectives import Objective, Term, total
 from unimodal.spec import load_spec
-from unimodal.training.data import TaskData
-from unimodal.training.evaluation_losses import EvaluationLosses
+from unimodal.training.data.module import TaskData
+from unimodal.training.measuring.evaluation_losses import EvaluationLosses
+from unimodal.training.measuring.step_losses import StepLosses, by_task, only_counted
 from unimodal.training.optimizer import OptimizerFactory
 from unimodal.training.schedule import Constant, Schedule
-from unimodal.training.step_losses import StepLosses, by_task, only_counted
 
 PACKAGE = Path(__file__).parents[1]
 

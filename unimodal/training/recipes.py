@@ -13,9 +13,9 @@ from unimodal.processor import PIECES_FILE
 from unimodal.spec import load_spec, merge_specs
 from unimodal.training.checkpoints.folders import CheckpointFolders
 from unimodal.training.cli import main
-from unimodal.training.metrics import FILE as METRICS
+from unimodal.training.data.vocabulary import prepare
+from unimodal.training.measuring.metrics import FILE as METRICS
 from unimodal.training.module import PACKAGE
-from unimodal.training.vocabulary import prepare
 from unimodal.vocabulary import TokenSpace
 
 RECIPE = "fit.yaml"

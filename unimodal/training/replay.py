@@ -15,7 +15,7 @@ from torch import Tensor
 from unimodal.batching import Batch, Pieces, Sequences
 from unimodal.cli import guarded
 from unimodal.layout import Layout
-from unimodal.training.finiteness import arrays, first_non_finite
+from unimodal.training.measuring.finiteness import arrays, first_non_finite
 
 if TYPE_CHECKING:
     from unimodal.training.module import Learner

@@ -21,7 +21,7 @@ from unimodal.vocabulary import TextPieces
 SHORT = ("--trainer.max_steps", "6", "--trainer.val_check_interval", "3", "--checkpoint.every", "2")
 NOISY = {"spec": {"backbone": {side: {"block": {"residual": {"dropout": 0.3}}} for side in ("encoder", "decoder")}}}
 PACKED = (
-    "unimodal.training.bucketings.mixed.Mixed",
+    "unimodal.training.data.bucketings.mixed.Mixed",
     {"class": "unimodal.batching.Packed", "source": 256, "target": 64},
 )
 

@@ -16,7 +16,7 @@ from unimodal.training.checkpoints.files import CheckpointFiles, Pending
 from unimodal.training.checkpoints.folders import CheckpointFolders, report_failure, write_part
 from unimodal.training.checkpoints.manifest import Manifest
 from unimodal.training.checkpoints.progress import between_steps, random_states, set_random_states
-from unimodal.training.collectives import gather
+from unimodal.training.distributed.collectives import gather
 from unimodal.training.guards.disk import checkpoint_bytes, require_room, shortage
 
 LAST = "last"

@@ -9,8 +9,8 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from unimodal.batching import Batch
-from unimodal.training.finiteness import first_non_finite
 from unimodal.training.guards import Guard
+from unimodal.training.measuring.finiteness import first_non_finite
 from unimodal.training.module import Learner
 from unimodal.training.replay import COMMAND, CONFIG, write_replay
 

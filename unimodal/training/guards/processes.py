@@ -13,9 +13,9 @@ from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from torch.distributed.distributed_c10d import _get_default_store
 
 from unimodal.cli import USER_ERROR
+from unimodal.training.distributed.heartbeats import Heartbeats
 from unimodal.training.guards import Guard
 from unimodal.training.guards.signals import Stopped, say
-from unimodal.training.heartbeats import Heartbeats
 
 WORKER = re.compile(r"DataLoader worker \(pid(?:\(s\))? (?P<pid>[\d, ]+)\) (?P<fate>[^.]*)")
 LOST_WORKER = "data worker"

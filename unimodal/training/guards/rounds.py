@@ -7,11 +7,11 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from unimodal.batching import Batch
-from unimodal.training.collectives import gather
-from unimodal.training.data import TaskData
+from unimodal.training.data.module import TaskData
+from unimodal.training.data.streams import BATCHES_A_WINDOW
+from unimodal.training.distributed.collectives import gather
 from unimodal.training.guards import Guard
-from unimodal.training.streams import BATCHES_A_WINDOW
-from unimodal.training.tally import Finding, RoundTally
+from unimodal.training.measuring.tally import Finding, RoundTally
 
 NAMED = 3
 """Examples that one line names."""

@@ -16,7 +16,7 @@ from unimodal.batching import Batch, EncoderDecoder, Item, Padded, token_piece
 from unimodal.cli import main as command_line
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.objectives.cross_entropy import CrossEntropy
-from unimodal.training.finiteness import arrays, first_non_finite
+from unimodal.training.measuring.finiteness import arrays, first_non_finite
 from unimodal.training.module import model_of
 from unimodal.training.replay import main as replay
 from unimodal.training.replay import read_batch

@@ -18,8 +18,8 @@ from torch.distributed import TCPStore
 
 from tests.unit.training.conftest import Fit
 from tests.unit.training.guards.conftest import Start, await_steps
+from unimodal.training.distributed.heartbeats import Heartbeats
 from unimodal.training.guards.processes import naming_lost_workers
-from unimodal.training.heartbeats import Heartbeats
 
 ENDLESS = ("--trainer.max_steps", "100000", "--trainer.val_check_interval", "100000", "--checkpoint.every", "100000")
 
