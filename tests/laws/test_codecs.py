@@ -23,7 +23,7 @@ from unimodal.codecs.labels import LabelCodec
 from unimodal.codecs.numbers import NumberCodec
 from unimodal.codecs.text import TextCodec
 from unimodal.codecs.units import UnitCodec
-from unimodal.grammar import DEAD, NEVER
+from unimodal.grammars import DEAD, NEVER
 
 law = settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
 NAMES = ["cat", "car", "cat food", "a dog", "élan"]

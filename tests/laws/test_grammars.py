@@ -8,7 +8,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unimodal.grammar import DEAD, Automaton, any_of, choice, literal, repeat, sequence
+from unimodal.expressions import any_of, choice, literal, repeat, sequence
+from unimodal.grammars import DEAD
+from unimodal.grammars.automaton import Automaton
 
 END, SIZE = 0, 6
 LETTERS = "abcde"  # token 1 is "a", ...

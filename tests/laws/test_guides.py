@@ -15,7 +15,8 @@ from unimodal.codecs.characters import CharacterCodec
 from unimodal.codecs.labels import LabelCodec
 from unimodal.codecs.numbers import NumberCodec
 from unimodal.codecs.text import TextCodec
-from unimodal.grammar import Automaton, any_of, literal, repeat
+from unimodal.expressions import any_of, literal, repeat
+from unimodal.grammars.automaton import Automaton
 from unimodal.guides import NOTHING, Guide
 from unimodal.guides.banned import BannedGuide
 from unimodal.guides.chain import ChainGuide

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from unimodal.grammar import Grammar
+from unimodal.grammars import Grammar
 
 T = TypeVar("T")
 

@@ -5,7 +5,9 @@ from functools import cached_property
 from typing import final
 
 from unimodal.codecs import Codec, before_end
-from unimodal.grammar import Automaton, Grammar, any_of, repeat
+from unimodal.expressions import any_of, repeat
+from unimodal.grammars import Grammar
+from unimodal.grammars.automaton import Automaton
 from unimodal.vocabulary import Vocabulary
 
 

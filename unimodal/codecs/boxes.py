@@ -1,18 +1,14 @@
-"""Boxes in an image.
-
-b batch, v vocabulary
-"""
+"""Boxes in an image."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import final
-
-import torch
-from jaxtyping import Bool, Int
-from torch import Tensor
 
 from unimodal.codecs import Codec, before_end
 from unimodal.codecs.bins import bin_of, centre
-from unimodal.grammar import DEAD, NEVER, Grammar
+from unimodal.expressions import literal
+from unimodal.grammars import Grammar
+from unimodal.grammars.ordered import Ordered, Slot
 from unimodal.vocabulary import Vocabulary
 
 Box = tuple[float, float, float, float]
@@ -45,48 +41,11 @@ class BoxCodec(Codec[Box]):
         return left, top, right, bottom
 
     def grammar(self) -> Grammar:
-        return OrderedCorners(self._ids, len(self._space), self._space.end)
+        return self._ordered
 
-
-@final
-class OrderedCorners(Grammar):
-    """Four bins of which the third is not below the first, nor the fourth below the second, then the end token.
-
-    An explicit table would need bins x bins states, so the state is computed: (slot x bins + a) x bins + b, where a is
-    the least bin for the next slot and b for the one after it. Slots count what has been read, the end included.
-    """
-
-    def __init__(self, ids: range, size: int, end: int):
-        self._ids, self._size, self._end = ids, size, end
-
-    def start(self, rows: int, device: torch.device | None = None) -> Int[Tensor, " b"]:
-        return torch.zeros(rows, dtype=torch.long, device=device)
-
-    def allowed(self, state: Int[Tensor, "*b"], within: Int[Tensor, "*b"] | None = None) -> Bool[Tensor, "*b v"]:
-        slot, least, _ = self._unpack(state)
-        tokens = torch.arange(self._size, device=state.device)
-        in_range = (tokens >= self._ids.start + least[..., None]) & (tokens < self._ids.stop)
-        reads_bin = (state >= 0) & (slot < _NUM_SLOTS)
-        allowed = (in_range & reads_bin[..., None]) | ((tokens == self._end) & (slot == _NUM_SLOTS)[..., None])
-        return allowed if within is None else allowed & (self.distance(state) <= within)[..., None]
-
-    def step(self, state: Int[Tensor, "*b"], token: Int[Tensor, "*b"]) -> Int[Tensor, "*b"]:
-        slot, least, following = self._unpack(state)
-        place = token - self._ids.start
-        is_bin = (state >= 0) & (slot < _NUM_SLOTS) & (place >= least) & (place < len(self._ids))
-        # Only the first two bins bound later ones.
-        bound = torch.where(slot < 2, place, 0)
-        after_bin = ((slot + 1) * len(self._ids) + following) * len(self._ids) + bound
-        done = torch.full_like(state, (_NUM_SLOTS + 1) * len(self._ids) ** 2)
-        ends = (slot == _NUM_SLOTS) & (token == self._end)
-        return torch.where(is_bin, after_bin, torch.where(ends, done, DEAD))
-
-    def final(self, state: Int[Tensor, "*b"]) -> Bool[Tensor, "*b"]:
-        return self._unpack(state)[0] == _NUM_SLOTS + 1
-
-    def distance(self, state: Int[Tensor, "*b"]) -> Int[Tensor, "*b"]:
-        return torch.where(state == DEAD, NEVER, _NUM_SLOTS + 1 - self._unpack(state)[0])
-
-    def _unpack(self, state: Int[Tensor, "*b"]) -> tuple[Int[Tensor, "*b"], Int[Tensor, "*b"], Int[Tensor, "*b"]]:
-        bins = len(self._ids)
-        return state // bins**2, state // bins % bins, state % bins
+    @cached_property
+    def _ordered(self) -> Ordered:
+        size = len(self._space)
+        corners = literal(range(size, size + _NUM_SLOTS))
+        slots = [Slot(kept=0), Slot(kept=1), Slot(least=0), Slot(least=1)]
+        return Ordered.compile(corners, slots=slots, bins=self._ids, size=size, end=self._space.end)

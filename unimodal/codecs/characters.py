@@ -5,7 +5,7 @@ from typing import final
 
 from unimodal.codecs import Codec
 from unimodal.codecs.text import TextCodec
-from unimodal.grammar import Grammar
+from unimodal.grammars import Grammar
 from unimodal.vocabulary import Vocabulary
 
 

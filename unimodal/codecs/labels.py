@@ -6,7 +6,9 @@ from os.path import commonprefix
 from typing import final
 
 from unimodal.codecs import Codec, before_end
-from unimodal.grammar import Automaton, Grammar, choice, literal
+from unimodal.expressions import choice, literal
+from unimodal.grammars import Grammar
+from unimodal.grammars.automaton import Automaton
 from unimodal.vocabulary import Vocabulary
 
 

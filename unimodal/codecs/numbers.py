@@ -8,7 +8,9 @@ from typing import final
 
 from unimodal.codecs import Codec, before_end
 from unimodal.codecs.digits import sign_ids
-from unimodal.grammar import Automaton, Expression, Grammar, any_of, choice, repeat, sequence
+from unimodal.expressions import Expression, any_of, choice, repeat, sequence
+from unimodal.grammars import Grammar
+from unimodal.grammars.automaton import Automaton
 from unimodal.vocabulary import Vocabulary
 
 _NUMBER = re.compile(r"\s*(-?\d+(\.\d+)?)", re.ASCII)

@@ -5,7 +5,9 @@ from functools import cached_property
 from typing import final
 
 from unimodal.codecs import Codec, before_end
-from unimodal.grammar import Automaton, Expression, Grammar, any_of, choice, repeat, sequence
+from unimodal.expressions import Expression, any_of, choice, repeat, sequence
+from unimodal.grammars import Grammar
+from unimodal.grammars.automaton import Automaton
 from unimodal.vocabulary import Vocabulary
 
 # Table 3-7 of the Unicode standard: the byte ranges of well-formed UTF-8, one row a form.

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unimodal.grammar import DEAD, NEVER, Grammar
+from unimodal.grammars import DEAD, NEVER, Grammar
 from unimodal.guides import Guide
 from unimodal.vocabulary import TokenSpace
 
@@ -32,6 +32,8 @@ class GrammarGuide(Guide[Place]):
     an answer has at most `limit` tokens: tokens from which the end is out of reach are not allowed either, so no answer
     is cut off. A finished row writes padding; a row that left the grammar (possible at a finite strength) is no longer
     guided.
+
+    A step looks up what each class of tokens loses, spreads that over the vocabulary, and adds the logits.
     """
 
     def __init__(self, grammar: Grammar, *, strength: float = math.inf, limit: int | None = None):
@@ -40,20 +42,24 @@ class GrammarGuide(Guide[Place]):
         shortest = int(grammar.distance(grammar.start(1))[0])
         if limit is not None and limit < shortest:
             raise ValueError(f"limit: the shortest answer has {shortest} tokens, so none fits into {limit}")
-        self._grammar, self._strength = grammar, strength
-        self._limit = NEVER if limit is None else limit
+        self._grammar, self._strength, self._limit = grammar, strength, limit
+        # Padding is a class of its own, the last; 32 bits are looked up faster.
+        self._classes = grammar.classes.int()
+        self._classes[TokenSpace.pad] = self._classes.max() + 1
 
     def start(self, rows: int, device: torch.device | None = None) -> Place:
+        self._classes = self._classes.to(device)
         state = self._grammar.start(rows, device)
-        return Place(state, torch.full_like(state, self._limit))
+        return Place(state, torch.full_like(state, NEVER if self._limit is None else self._limit))
 
     def adjust(self, logits: Float[Tensor, "b v"], state: Place) -> Float[Tensor, "b v"]:
         if self._strength == 0:
             return logits
-        is_pad = torch.arange(logits.shape[-1], device=logits.device) == TokenSpace.pad
-        allowed = self._grammar.allowed(state.state, state.left)
-        allowed = torch.where(self._grammar.final(state.state)[:, None], is_pad, allowed)
-        return torch.where(allowed | (state.state == DEAD)[:, None], logits, logits - self._strength)
+        live = self._grammar.live(state.state, None if self._limit is None else state.left)
+        open_ = torch.cat([live, self._grammar.final(state.state)[:, None]], 1)
+        free = torch.zeros((), dtype=logits.dtype, device=logits.device)
+        lowered = torch.where(open_ | (state.state == DEAD)[:, None], free, -self._strength)
+        return lowered.index_select(1, self._classes).add_(logits)
 
     def advance(self, state: Place, tokens: Int[Tensor, " b"]) -> Place:
         final = self._grammar.final(state.state)
