@@ -1,0 +1,78 @@
+"""Ours, by `unimodal.load`, as a user decodes."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from scripts.contenders import Answerer, Contender, Rows
+
+if TYPE_CHECKING:
+    from unimodal.generate import Decoding
+    from unimodal.model import UnimodalForConditionalGeneration
+
+WEIGHT_BYTES = {"float32": 4.0, "int8": 1.0, "int4": 0.5}
+
+
+@final
+class Ours(Contender):
+    """`numbers`: the `dtype` that the model is loaded in; `decoding`: what is said beside sampler and limit."""
+
+    library = "unimodal"
+
+    def __init__(self, name: str, *, numbers: str = "float32", decoding: Mapping[str, Any] | None = None) -> None:
+        self.name, self.numbers = name, numbers
+        self.weight_bytes = WEIGHT_BYTES[numbers]
+        self.decoding = dict(decoding or {})
+
+    def open(self, folder: Path, threads: int) -> Callable[[], Answerer]:
+        import torch
+
+        from unimodal.hub import Checkpoint, load
+
+        torch.set_num_threads(threads)
+
+        def loaded() -> Answerer:
+            found = load(folder, dtype=self.numbers)
+            assert isinstance(found, Checkpoint)
+            return _Loaded(found.model, self.decoding)
+
+        return loaded
+
+
+@final
+class _Loaded(Answerer):
+    def __init__(self, model: "UnimodalForConditionalGeneration", decoding: Mapping[str, Any]) -> None:
+        from unimodal.build import build
+
+        self.model = model
+        # Built once, so that what a part recorded or compiled for one call is there for the next.
+        self._parts: dict[str, Any] = {
+            name: build(spec, object, where=f"decoding.{name}") for name, spec in decoding.items()
+        }
+        self._decodings: dict[tuple[int, int], Decoding] = {}
+
+    def answer(self, source: Rows, *, width: int, num_tokens: int) -> Rows:
+        import torch
+
+        ids = self.model.generate(torch.tensor(source), decoding=self._decoding(width, num_tokens))
+        rows: Rows = ids[:, 1:].tolist()
+        return rows
+
+    def _decoding(self, width: int, num_tokens: int) -> "Decoding":
+        from unimodal.generate import Decoding
+        from unimodal.samplers.beam import Beam
+        from unimodal.samplers.greedy import Greedy
+
+        if (width, num_tokens) not in self._decodings:
+            sampler = Greedy() if width == 1 else Beam(width)
+            self._decodings[width, num_tokens] = Decoding(sampler, limit=num_tokens, **self._parts)
+        return self._decodings[width, num_tokens]
+
+    def encode(self, source: Rows) -> None:
+        import torch
+
+        from unimodal.layout import Layout
+
+        ids = torch.tensor(source)
+        with torch.inference_mode():
+            self.model.backbone.encode(self.model.embed_tokens(ids), Layout.of_valid(torch.ones_like(ids).bool()))
