@@ -6,7 +6,7 @@ b rows, t queries, s keys, h heads, g key-value heads, k width of a head, r rows
 import math
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from unimodal import chunks
 from unimodal.layout import Layout
 from unimodal.masks import Mask
 from unimodal.positions import Position
@@ -33,6 +34,14 @@ class Part:
     """The cache row of each batch row; None: the same."""
     rotated: bool = True
     """Whether rotary positions are in the keys already."""
+    examples: Int[Tensor, "b s"] | None = None
+    """The example of each key, which only queries of the same see (`Layout.segments`); None: all are seen."""
+
+    def for_queries(self, span: slice) -> "Part":
+        """The same, as some of the queries see it."""
+        if self.mask is None or self.mask.shape[1] == 1:
+            return self
+        return replace(self, mask=self.mask[:, span])
 
 
 def attend(
@@ -96,13 +105,20 @@ class Pattern:
         self.keep_weights = keep_weights
         self.cap: float | None = None
         self._mask = mask
-        self._shared: dict[tuple[int, int], tuple[Part, Tensor | None]] = {}
+        self._shared: dict[tuple[int, ...], tuple[Part, Tensor | None]] = {}
         self._runs: dict[int, tuple[Tensor, _Runs]] = {}
 
     def capped(self, cap: float) -> "Pattern":
         """The same, all that is shared included, with products of queries and keys inside (-cap, cap): see Capped."""
         view = copy(self)
         view.cap = cap
+        return view
+
+    def for_queries(self, span: slice) -> "Pattern":
+        """The same for some of the queries; what it computes is not shared."""
+        view = copy(self)
+        view.layout = self.layout.entries(span)
+        view._shared = {}
         return view
 
     def rotate(self, x: Float[Tensor, "b t h k"], positions: Int[Tensor, "#b t"]) -> Float[Tensor, "b t h k"]:
@@ -112,7 +128,7 @@ class Pattern:
 
     def bias(self, q: Float[Tensor, "b t h k"], part: Part) -> Float[Tensor, "#b #h #t s"] | None:
         """What is added to the scores of scaled queries: relative positions, and -inf where a key is hidden."""
-        name = (id(part.positions), id(part.mask))
+        name = (id(part.positions), id(part.mask), id(part.examples))
         if name not in self._shared:
             self._shared[name] = (part, self._bias(q, part))  # the part is kept, so that its id stays its own
         shared = self._shared[name][1]
@@ -137,6 +153,9 @@ class Pattern:
             visible = self._mask.visible(self.layout.positions, part.positions, self.layout)
         if part.mask is not None:
             visible = part.mask if visible is None else visible & part.mask
+        if part.examples is not None:
+            same = part.examples[:, None, :] == self.layout.segments[:, :, None]
+            visible = same if visible is None else visible & same
         if visible is None:
             return bias
         hidden = torch.zeros((), dtype=q.dtype, device=q.device) if bias is None else bias.to(q.dtype)
@@ -148,8 +167,38 @@ def attention(
 ) -> Float[Tensor, "b t h k"]:
     """Scaled queries over the union of any parts: one fused kernel for a single part, an exact merge for several.
 
-    Where weights are kept they are made in full, so that costs time and memory.
+    Memory grows with queries plus keys, not with their product (see `chunks`), but where weights are kept.
     """
+    length = _chunk_length(q, parts, pattern, dropout)
+    if length >= q.shape[1]:
+        return _attention(q, parts, pattern, dropout)
+    return chunks.attend_in_chunks(
+        q,
+        length,
+        lambda some, span: _attention(
+            some, [part.for_queries(span) for part in parts], pattern.for_queries(span), dropout
+        ),
+    )
+
+
+def _chunk_length(q: Tensor, parts: Sequence[Part], pattern: Pattern, dropout: float) -> int:
+    """How many queries attend at a time. It follows from shapes, and for a step of decoding from none but `t`."""
+    rows, time, heads, _ = q.shape
+    if time <= chunks.FEWEST or pattern.keep_weights or not parts:
+        return time
+    scores = rows * heads * sum(part.keys.shape[1] for part in parts) * torch.float32.itemsize
+    length = chunks.chunk_length(time, scores)
+    if length >= time or len(parts) > 1 or dropout or pattern.cap is not None:
+        return length
+    # The fused kernel makes no scores, so only a bias counts: two queries show its size.
+    few = slice(0, 2)
+    bias = pattern.for_queries(few).bias(q[:, few], parts[0].for_queries(few))
+    if bias is None or bias.shape[2] == 1:
+        return time
+    return length if bias.requires_grad else chunks.chunk_length(time, bias[:, :, 0].nbytes)
+
+
+def _attention(q: Tensor, parts: Sequence[Part], pattern: Pattern, dropout: float) -> Tensor:
     if len(parts) == 1 and not pattern.keep_weights:
         return _fused(q, parts[0], pattern, dropout)
     if not parts:

@@ -75,6 +75,11 @@ class Layout:
             seen=None if self.seen is None else self.seen[rows],
         )
 
+    def entries(self, span: slice) -> "Layout":
+        """The layout of some entries of every row."""
+        fields = {name: value[:, span] for name, value in vars(self).items() if value is not None and name != "base"}
+        return replace(self, **fields)
+
     def to(self, device: torch.device) -> "Layout":
         """The same layout on another device."""
         moved = {name: value.to(device) for name, value in vars(self).items() if value is not None}

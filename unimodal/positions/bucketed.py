@@ -40,11 +40,17 @@ class Bucketed(BiasedPosition):
     def bias(
         self, query_positions: Int[Tensor, "#b t"], key_positions: Int[Tensor, "#b s"]
     ) -> Float[Tensor, "#b h t s"] | None:
-        buckets = bucket(
-            key_positions[:, None, :] - query_positions[:, :, None],
-            num_buckets=self.num_buckets,
-            longest=self.longest,
-            bidirectional=self.bidirectional,
-        )
-        biases: Tensor = self.table(buckets)
-        return biases.permute(0, 3, 1, 2)
+        distance = key_positions[:, None, :] - query_positions[:, :, None]
+        far = max(self.longest, self.num_buckets)  # from here on all distances share a bucket
+        rows, time = distance.shape[:2]
+        if time**2 <= 2 * far:
+            biases: Tensor = self.table(self._buckets(distance))
+            return biases.permute(0, 3, 1, 2)
+        # Most of many pairs have a distance in common: logarithms are taken once for each distance.
+        by_distance: Tensor = self.table(self._buckets(torch.arange(-far, far + 1, device=distance.device))).T
+        heads = by_distance.shape[0]
+        columns = distance.clamp_(-far, far).add_(far)[:, None].expand(-1, heads, -1, -1)
+        return by_distance[None, :, None].expand(rows, heads, time, -1).gather(-1, columns)
+
+    def _buckets(self, distance: Int[Tensor, "..."]) -> Int[Tensor, "..."]:
+        return bucket(distance, num_buckets=self.num_buckets, longest=self.longest, bidirectional=self.bidirectional)
