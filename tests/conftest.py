@@ -63,6 +63,8 @@ def space() -> TokenSpace:
             {"unit": 8},
             {"table": ["row", "cell", "header"]},
             {"sentinel": 5},
+            {"field": ["/", "name", "price", "items"]},
+            {"grid": ["cell", "header", "left", "up", "cross", "row"]},
         ]
     )
 
