@@ -19,4 +19,4 @@ class Mask(ABC):
     def visible(
         self, query_positions: Int[Tensor, "#b t"], key_positions: Int[Tensor, "#b s"], layout: Layout
     ) -> Bool[Tensor, "#b t s"] | None:
-        """Whether a query at its position sees a key at its; `layout` is the queries', some of a long pass at a time."""
+        """Whether a query at its position sees a key at its; `layout` is the queries', a few of a long pass."""

@@ -27,7 +27,7 @@ class Position(nn.Module, ABC):
     def bias(
         self, query_positions: Int[Tensor, "#b t"], key_positions: Int[Tensor, "#b s"]
     ) -> Float[Tensor, "#b h t s"] | None:
-        """What is added to the scores of every block: computed once a pass, or for some queries of a long one at a time."""
+        """What is added to the scores of every block: computed once a pass, in a long one for a few queries at once."""
 
     @abstractmethod
     def score(
