@@ -55,7 +55,13 @@ class JointGuide(Guide[dict[str, Any]]):
 
     def start(self, rows: int, device: torch.device | None = None) -> dict[str, Any]:
         assert rows == self._session.rows, "a session has read the prompts of its own rows"
-        return {name: scorer.start(self._session, self._ends) for name, scorer in self._joint.scorers.items()}
+        return {name: self._start(name, scorer) for name, scorer in self._joint.scorers.items()}
+
+    def _start(self, name: str, scorer: Scorer[Any]) -> Any:
+        try:
+            return scorer.start(self._session, self._ends)
+        except ValueError as error:
+            raise ValueError(f"decoding.joint.{name}: {error}") from error
 
     def adjust(self, logits: Float[Tensor, "b v"], state: dict[str, Any]) -> Float[Tensor, "b v"]:
         joint = self._joint

@@ -34,6 +34,7 @@ PRENETS = {
     "frames": "unimodal.prenets.frames.FramePrenet",
     "image": "unimodal.prenets.image.ImagePrenet",
 }
+READOUTS = {"speech": {"class": "unimodal.heads.OwnHead", "bias": True}}
 POSTNETS = {
     "frames": {
         "class": "unimodal.prenets.frames.FramePostnet",
@@ -59,7 +60,7 @@ def tiny(pieces: TextPieces) -> "Unimodal":
     spec |= {"vocabulary": {"class": spec["vocabulary"]["class"], "ranges": ranges}}
     spec |= {"prenets": PRENETS, "postnets": POSTNETS}
     torch.manual_seed(1)
-    model = UnimodalForConditionalGeneration(UnimodalConfig(spec=spec, processors=PROCESSORS))
+    model = UnimodalForConditionalGeneration(UnimodalConfig(spec=spec, readouts=READOUTS, processors=PROCESSORS))
     return Unimodal(model.eval(), UnimodalProcessor(PROCESSORS, Vocabulary(TokenSpace(ranges), pieces)))
 
 

@@ -18,7 +18,8 @@ from unimodal.vocabulary import TokenSpace
 BLANK = TokenSpace.pad
 NONE = -1
 """Stands for the last token of an empty prefix."""
-_NOWHERE = -1e30  # instead of -inf where it is subtracted
+_NEVER = -1e9
+"""Stands for -inf where it is summed over frames."""
 
 
 @final
@@ -40,7 +41,7 @@ class Frames:
     ) -> "Frames":
         """From a readout's scores; `inside`: which frames are an example's own."""
         logs = scores.double().log_softmax(-1).clamp_min(LEAST)
-        certain = torch.full_like(logs[0, 0], LEAST)
+        certain = torch.full_like(logs[0, 0], _NEVER)
         certain[BLANK] = 0
         logs = torch.where(inside[..., None], logs, certain)
         return cls(logs, logs.exp(), num_tokens, tuple(ends))
@@ -105,8 +106,7 @@ class ConnectionistScorer(Scorer[Spelled]):
         heard = memory.hidden.gather(1, entries[..., None].expand(-1, -1, memory.hidden.shape[-1]))
         scores = model.read_off(self.net, heard)
         frames = Frames.of(scores, inside, num_tokens=len(model.vocabulary), ends=ends)
-        rows = torch.arange(session.rows, device=here.device)
-        return Spelled.nothing(frames, rows if memory.row_of is None else memory.row_of)
+        return Spelled.nothing(frames, torch.arange(session.rows, device=here.device))
 
     def score(self, state: Spelled) -> Float[Tensor, "b v"]:
         frames, rows = state.frames, state.prefix.shape[0]
@@ -130,9 +130,11 @@ class ConnectionistScorer(Scorer[Spelled]):
         begun = state.before((tokens == state.last)[:, None]).masked_fill(~known, -torch.inf)
         token = _run(begun, said)
         blank = _run(token[:, :-1], frames.logs[..., BLANK][state.example])
-        prefix = (begun + said).logsumexp(1).clamp_min(_NOWHERE)
+        prefix = (begun + said).logsumexp(1)
+        never = prefix < _NEVER / 2  # more tokens than frames, say
+        token, blank = (column.masked_fill(never[:, None], -torch.inf) for column in (token, blank))
         last = torch.where(known[:, 0], tokens, NONE)
-        return Spelled(frames, state.example, token, blank, last, prefix)
+        return Spelled(frames, state.example, token, blank, last, prefix.masked_fill(never, _NEVER))
 
     def take(self, state: Spelled, rows: Int[Tensor, " r"]) -> Spelled:
         taken = {name: value[rows] for name, value in vars(state).items() if name != "frames"}

@@ -66,7 +66,7 @@ class LanguageModelScorer(Scorer[Read]):
         theirs, ours = session.model.vocabulary.ranges, self.model.vocabulary.ranges
         if theirs != ours:
             raise ValueError("model: the language model has another token space than the model that writes")
-        self.model.to(session.model.device)  # type: ignore[arg-type]  # as transformers declares it
+        self.model.to(session.model.device)
         return self._read(session.length.new_empty(session.rows, 0))
 
     def score(self, state: Read) -> Float[Tensor, "b v"]:
@@ -82,7 +82,7 @@ class LanguageModelScorer(Scorer[Read]):
         if len(rows) != session.rows or not torch.equal(state.rows, rows):
             session.fork(state.rows)
         tree = TokenTree.chain(tokens[:, None])
-        hidden = session.forward(tree).last[:, -1]
+        hidden = session.forward(tree)[:, -1]
         session.commit_all(tree)
         line.age += 1
         return Read(written, self._scores(hidden), line, line.age, rows)
@@ -99,5 +99,5 @@ class LanguageModelScorer(Scorer[Read]):
         return Read(written, self._scores(hidden), line, 0, torch.arange(len(pieces), device=written.device))
 
     def _scores(self, hidden: Float[Tensor, "b d"]) -> Float[Tensor, "b v"]:
-        logits = self.model.logits(hidden)
-        return logits.float().log_softmax(-1).clamp_min(LEAST)
+        scores: Tensor = self.model.logits(hidden).float().log_softmax(-1)
+        return scores.clamp_min(LEAST)
