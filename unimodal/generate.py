@@ -129,13 +129,15 @@ def write_tokens(
     *,
     guide: Guide[Any] | None = None,
     ends: Collection[int] | None = None,
+    scored: bool = True,
 ) -> list[list[Hypothesis]]:
     """For every row its hypotheses, the best first; one without an end token was cut off by the limit.
 
-    `ends`: the tokens that end an answer, by default the model's.
+    `ends`: the tokens that end an answer, by default the model's. `scored`: as Sampler.search.
     """
+    ends = model.boundaries.ends if ends is None else ends
     session = Session(model, decoding.cache)
-    writer = _token_writer(session, prompt, decoding, guide, model.boundaries.ends if ends is None else ends)
+    writer = _token_writer(session, prompt, decoding, guide, ends, scored=scored)
     for _ in steps(session, prompt, writer):
         pass
     return writer.answers()
@@ -170,8 +172,10 @@ def _token_writer(
     decoding: Decoding,
     guide: Guide[Any] | None,
     ends: Collection[int],
+    *,
+    scored: bool = True,
 ) -> TokenWriter:
-    search = decoding.sampler.search(prompt.rows, ends=ends, limit=decoding.limit)
+    search = decoding.sampler.search(prompt.rows, ends=ends, limit=decoding.limit, scored=scored)
     own = [] if guide is None else [guide]
     joint = [] if decoding.joint is None else [decoding.joint.guide(session, ends)]
     guides = ChainGuide([*own, *joint, *decoding.guides])

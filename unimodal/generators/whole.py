@@ -34,15 +34,18 @@ class Whole(Generator):
     """What most models do: the tokens that the decoder began with, then those of the answer."""
 
     def generate(self, model: "UnimodalForConditionalGeneration", asked: Asked) -> Int[Tensor, "b t"]:
-        written = write_whole(model, asked)
+        written = write_whole(model, asked, scored=False)
         number = max(map(len, written.answers), default=1)
         answers = [torch.tensor(answer.tokens) for hypotheses in written.answers for answer in hypotheses]
         begun = written.begun.ids.to(model.device).repeat_interleave(number, dim=0)
         return torch.cat([begun, stack_ragged(answers, fill=written.fill).to(model.device)], dim=1)
 
 
-def write_whole(model: "UnimodalForConditionalGeneration", asked: Asked) -> Written:
-    """As many answers to each row as are asked for. Raises ValueError that names what cannot be."""
+def write_whole(model: "UnimodalForConditionalGeneration", asked: Asked, *, scored: bool = True) -> Written:
+    """As many answers to each row as are asked for; `scored` as Sampler.search.
+
+    Raises ValueError that names what cannot be.
+    """
     if model.backbone.decoder is None:
         raise ValueError("generate: the model has no decoder, so it writes nothing")
     if asked.decoding is not None and asked.options:
@@ -60,5 +63,5 @@ def write_whole(model: "UnimodalForConditionalGeneration", asked: Asked) -> Writ
         chosen, number, fill = request.decoding(begun.told, limit=limit), request.num_answers, request.fill
     else:
         chosen, number, fill = decoding_of(asked.decoding), 1, model.boundaries.pad
-    found = write_tokens(model, begun.prompt, chosen, ends=request.ends)
+    found = write_tokens(model, begun.prompt, chosen, ends=request.ends, scored=scored)
     return Written(begun, [hypotheses[:number] for hypotheses in found], fill)

@@ -28,10 +28,10 @@ class ChainGuide(Guide[tuple[Any, ...]]):
         return tuple(guide.start(rows, device) for guide in self._guides)
 
     def adjust(self, logits: Float[Tensor, "b v"], state: tuple[Any, ...]) -> Float[Tensor, "b v"]:
-        for number, (guide, part) in enumerate(zip(self._guides, state, strict=True)):
+        for place, (guide, part) in enumerate(zip(self._guides, state, strict=True)):
             adjusted = guide.adjust(logits, part)
-            if number:  # the first leaves every row a token by itself
-                some_token_left = (adjusted > -torch.inf).any(-1, keepdim=True)
+            if place > 0 and adjusted is not logits:  # the first leaves every row a token by itself
+                some_token_left = adjusted.amax(-1, keepdim=True) > -torch.inf
                 adjusted = torch.where(some_token_left, adjusted, logits)
             logits = adjusted
         return logits

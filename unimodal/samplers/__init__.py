@@ -66,5 +66,8 @@ class Sampler(ABC):
     """Whether a token is certain when it is chosen, so that it can be shown at once."""
 
     @abstractmethod
-    def search(self, examples: int, *, ends: Collection[int], limit: int) -> Search:
-        """Begins with one row an example; an answer ends with one of the tokens `ends` or after `limit` tokens."""
+    def search(self, examples: int, *, ends: Collection[int], limit: int, scored: bool = True) -> Search:
+        """Begins with one row an example; an answer ends with one of the tokens `ends` or after `limit` tokens.
+
+        Where nobody asks for scores (`scored`), those that are not needed to choose are left out, and are nan.
+        """

@@ -40,7 +40,7 @@ class Beam(Sampler):
         self.patience = WhileBetter() if patience is None else patience
         self.renormalised = renormalised
 
-    def search(self, examples: int, *, ends: Collection[int], limit: int) -> Search:
+    def search(self, examples: int, *, ends: Collection[int], limit: int, scored: bool = True) -> Search:
         return _BeamSearch(self, examples, ends, limit)
 
 

@@ -14,5 +14,5 @@ class Greedy(Sampler):
 
     streams = True
 
-    def search(self, examples: int, *, ends: Collection[int], limit: int) -> Search:
-        return IndependentSearch(examples, ends=ends, limit=limit, pick=find_likeliest)
+    def search(self, examples: int, *, ends: Collection[int], limit: int, scored: bool = True) -> Search:
+        return IndependentSearch(examples, ends=ends, limit=limit, scored=scored, pick=find_likeliest)

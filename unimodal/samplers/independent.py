@@ -18,8 +18,11 @@ Pick = Callable[[Tensor], Tensor]
 class IndependentSearch(Search):
     """Picks a token for each row and drops the row when it has ended; rows of `answers` to one example go on apart."""
 
-    def __init__(self, examples: int, *, ends: Collection[int], limit: int, pick: Pick, answers: int = 1) -> None:
+    def __init__(
+        self, examples: int, *, ends: Collection[int], limit: int, scored: bool, pick: Pick, answers: int = 1
+    ) -> None:
         self._pick = pick
+        self._scored = scored
         self._ends = torch.tensor(sorted(ends), dtype=torch.long)
         self._limit = limit
         self._answers = answers
@@ -32,13 +35,17 @@ class IndependentSearch(Search):
             origins = torch.arange(logits.shape[0], device=logits.device).repeat_interleave(self._answers)
             logits = logits[origins]
         tokens = self._pick(logits)
-        scores = logits.log_softmax(-1).gather(1, tokens[:, None])[:, 0]
-        self._rows.write({"tokens": tokens, "scores": scores})
+        self._rows.write({"tokens": tokens, "scores": self._scores(logits, tokens)})
         self._length += 1
         going = self._rows.keep(self._going(tokens))
         if going is None:
             return Choice(origins, tokens)
         return Choice(going if origins is None else origins[going], tokens[going])
+
+    def _scores(self, logits: Float[Tensor, "b v"], tokens: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+        if not self._scored:
+            return logits.new_full((1,), torch.nan).expand(len(tokens))
+        return logits.log_softmax(-1).gather(1, tokens[:, None])[:, 0]
 
     def _going(self, tokens: Int[Tensor, " b"]) -> Bool[Tensor, " b"]:
         """Which rows have not ended."""

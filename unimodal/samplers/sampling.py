@@ -1,15 +1,22 @@
-"""Tokens drawn by chance, from a distribution that may be sharpened and cut."""
+"""Tokens drawn by chance, from a distribution that may be sharpened and cut.
+
+b rows, v vocabulary, k candidates
+"""
 
 from collections.abc import Collection, Sequence
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from unimodal.samplers import Sampler, Search
+from unimodal.samplers.best import find_best
 from unimodal.samplers.cuts import Cut
 from unimodal.samplers.independent import IndependentSearch
+
+FEW = 128
+"""Tokens among which a nucleus is looked for first."""
 
 
 @final
@@ -47,29 +54,60 @@ class Sampling(Sampler):
         self.seed = seed
         self.num_answers = num_answers
 
-    def search(self, examples: int, *, ends: Collection[int], limit: int) -> Search:
+    def search(self, examples: int, *, ends: Collection[int], limit: int, scored: bool = True) -> Search:
         generators: dict[torch.device, torch.Generator] = {}
 
         def pick(logits: Tensor) -> Tensor:
             device = logits.device
             if device not in generators:
                 generators[device] = torch.Generator(device).manual_seed(self.seed)
-            probabilities = self.warp(logits).softmax(-1)
-            return torch.multinomial(probabilities, 1, generator=generators[device])[:, 0]
+            scores, tokens = self._candidates(logits)
+            drawn = draw(scores.softmax(-1), generators[device])
+            return tokens.gather(1, drawn[:, None])[:, 0]
 
-        return IndependentSearch(examples, ends=ends, limit=limit, pick=pick, answers=self.num_answers)
+        return IndependentSearch(examples, ends=ends, limit=limit, scored=scored, pick=pick, answers=self.num_answers)
 
     def warp(self, logits: Float[Tensor, "b v"]) -> Float[Tensor, "b v"]:
         """The scores that are drawn from; -inf where cut."""
-        logits = logits / self.temperature
-        if 0 < self.top_k < logits.shape[-1]:
-            lowest = logits.topk(self.top_k, dim=-1).values[:, -1:]
-            logits = logits.masked_fill(logits < lowest, -torch.inf)
+        scores, tokens = self._candidates(logits)
+        return torch.full_like(logits, -torch.inf).scatter(1, tokens, scores)
+
+    def _candidates(self, logits: Float[Tensor, "b v"]) -> tuple[Float[Tensor, "b k"], Int[Tensor, "b k"]]:
+        """The scores that are drawn from, -inf where cut, and their tokens: no more than the cuts have to look at."""
+        scores = logits / self.temperature
+        if 0 < self.top_k < logits.shape[1]:
+            scores, tokens = find_best(scores, self.top_k)
+        else:
+            tokens = torch.arange(logits.shape[1], device=logits.device).expand(logits.shape)
         if self.top_p < 1:
-            ordered, order = logits.sort(dim=-1, descending=True)
-            before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
-            cut = torch.zeros_like(before, dtype=torch.bool).scatter(1, order, before >= self.top_p)
-            logits = logits.masked_fill(cut, -torch.inf)
+            scores, places = _find_nucleus(scores, self.top_p)
+            tokens = tokens.gather(1, places)
         for rule in self.cuts:
-            logits = logits.masked_fill(~rule.kept(logits), -torch.inf)
-        return logits
+            scores = scores.masked_fill(~rule.kept(scores), -torch.inf)
+        return scores, tokens
+
+
+def _find_nucleus(scores: Float[Tensor, "b v"], mass: float) -> tuple[Float[Tensor, "b k"], Int[Tensor, "b k"]]:
+    """The highest scores in order, -inf behind those that hold the mass, and where they stand.
+
+    Whole vocabularies are sorted only where the highest few do not hold it.
+    """
+    chances = scores.softmax(-1)
+    ordered, places = chances.topk(min(FEW, scores.shape[1]))
+    if not (ordered.sum(-1) >= mass).all():
+        ordered, places = chances.sort(dim=-1, descending=True)
+    before = ordered.cumsum(-1) - ordered
+    return scores.gather(1, places).masked_fill(before >= mass, -torch.inf), places
+
+
+def draw(chances: Float[Tensor, "b k"], generator: torch.Generator) -> Int[Tensor, " b"]:
+    """One of the columns of each row, by its chance.
+
+    By the inverse of the sums: `multinomial` draws a number for every column, of which a vocabulary has many.
+    """
+    sums = chances.cumsum(-1, dtype=torch.float64)
+    whole = sums[:, -1:].contiguous()
+    point = whole * torch.rand(whole.shape, dtype=whole.dtype, device=whole.device, generator=generator)
+    drawn = torch.searchsorted(sums, point, right=True)
+    last = torch.searchsorted(sums, whole)  # the last with a chance at all, should the point round to the whole
+    return torch.minimum(drawn, last)[:, 0]
