@@ -1,6 +1,6 @@
 """Attention over parts: every mixer attends through here, whatever cache the keys lie in.
 
-b rows, t queries, s keys, h heads, g key-value heads, k width of a head, r rows of a cache
+b rows, t queries, s keys, h heads, g key-value heads, k width of a head
 """
 
 import math
@@ -24,14 +24,12 @@ from unimodal.positions import Position
 class Part:
     """Some of the keys and values that a query may attend to."""
 
-    keys: Float[Tensor, "r s g k"]
-    values: Float[Tensor, "r s g k"]
+    keys: Float[Tensor, "b s g k"]
+    values: Float[Tensor, "b s g k"]
     positions: Int[Tensor, "#b s"] | None
     """None: they stand nowhere, so neither the mask nor the positions of a stack say anything of them."""
     mask: Bool[Tensor, "b #t s"] | None
     """What holds whatever the position: padding, packed neighbours, unseen tree nodes are False; None: all are seen."""
-    rows: Int[Tensor, " b"] | None = None
-    """The cache row of each batch row; None: the same."""
     rotated: bool = True
     """Whether rotary positions are in the keys already."""
     examples: Int[Tensor, "b s"] | None = None
@@ -106,7 +104,6 @@ class Pattern:
         self.cap: float | None = None
         self._mask = mask
         self._shared: dict[tuple[int, ...], tuple[Part, Tensor | None]] = {}
-        self._runs: dict[int, tuple[Tensor, _Runs]] = {}
 
     def capped(self, cap: float) -> "Pattern":
         """The same, all that is shared included, with products of queries and keys inside (-cap, cap): see Capped."""
@@ -138,12 +135,6 @@ class Pattern:
         if score is None or shared is None:
             return shared if score is None else score
         return score + shared
-
-    def runs(self, rows: Int[Tensor, " b"]) -> "_Runs":
-        """Batch rows by the row of keys that they read; once a pass."""
-        if id(rows) not in self._runs:
-            self._runs[id(rows)] = (rows, _Runs.of(rows))
-        return self._runs[id(rows)][1]
 
     def _bias(self, q: Tensor, part: Part) -> Tensor | None:
         bias: Tensor | None = None
@@ -204,38 +195,26 @@ def _attention(q: Tensor, parts: Sequence[Part], pattern: Pattern, dropout: floa
     if not parts:
         return torch.zeros_like(q)
     biases = [pattern.bias(q, part) for part in parts]
-    gathered = [_gather(part, part.rows, pattern) for part in parts]
+    rotated = [_rotated(part, pattern) for part in parts]
     if pattern.keep_weights:
         scores = [
             _scores(q, _widen(keys, q.shape[2]), bias, pattern.cap)
-            for (keys, _), bias in zip(gathered, biases, strict=True)
+            for (keys, _), bias in zip(rotated, biases, strict=True)
         ]
         weights = _normalised(torch.cat(scores, -1))[0].to(q.dtype)
         pattern.weights.append(weights)
-        values = torch.cat([_widen(values, q.shape[2]) for _, values in gathered], 1)
+        values = torch.cat([_widen(values, q.shape[2]) for _, values in rotated], 1)
         return torch.einsum("bhts,bshk->bthk", functional.dropout(weights, dropout, dropout > 0), values)
     return merge(
         [
             attend(q, keys, values, bias, cap=pattern.cap, dropout=dropout)
-            for (keys, values), bias in zip(gathered, biases, strict=True)
+            for (keys, values), bias in zip(rotated, biases, strict=True)
         ]
     )
 
 
 def _fused(q: Tensor, part: Part, pattern: Pattern, dropout: float) -> Tensor:
-    bias = pattern.bias(q, part)
-    if part.rows is None or not part.rotated:
-        return _kernel(q, *_gather(part, part.rows, pattern), bias, dropout, pattern.cap)
-    runs, count = pattern.runs(part.rows), part.keys.shape[0]
-    folded, bias = runs.fold(q, bias)
-    if runs.rising and 2 * len(runs.first) >= count:
-        # To leave some rows of keys unread costs less than to copy the others.
-        keys, values = _gather(part, None, pattern)
-        bias = None if bias is None else runs.spread(bias, count)
-        out = _kernel(runs.spread(folded, count), keys, values, bias, dropout, pattern.cap)[runs.first]
-    else:
-        out = _kernel(folded, *_gather(part, runs.first, pattern), bias, dropout, pattern.cap)
-    return out.reshape(*q.shape[:3], -1)
+    return _kernel(q, *_rotated(part, pattern), pattern.bias(q, part), dropout, pattern.cap)
 
 
 def _kernel(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, dropout: float, cap: float | None) -> Tensor:
@@ -252,52 +231,12 @@ def _kernel(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, dropou
     return out.transpose(1, 2)
 
 
-def _gather(part: Part, rows: Tensor | None, pattern: Pattern) -> tuple[Tensor, Tensor]:
-    """The keys and values of some of a part's rows; None: of all."""
-    keys, values = part.keys, part.values
-    if rows is not None:
-        keys, values = keys[rows], values[rows]
-    if not part.rotated:
-        assert part.positions is not None, "what stands nowhere is not rotated"
-        keys = pattern.rotate(keys, part.positions)
-    return keys, values
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class _Runs:
-    """Batch rows that read the same row of keys, side by side: then they are queries of that row (beams, a memory)."""
-
-    first: Int[Tensor, " c"]
-    """The row of keys that each run reads."""
-    length: int
-    """Batch rows in each run; 1 where runs differ in length."""
-    rising: bool
-    """Whether no row of keys is read by two runs, and their order is that of the keys."""
-
-    @classmethod
-    def of(cls, rows: Int[Tensor, " b"]) -> "_Runs":
-        first, counts = rows.unique_consecutive(return_counts=True)
-        if bool((counts != counts[0]).any()):
-            first, length = rows, 1
-        else:
-            length = int(counts[0])
-        return cls(first, length, bool((first[1:] > first[:-1]).all()))
-
-    def fold(self, q: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Queries [b, t, h, k] and their bias -> [c, length * t, h, k] and its bias."""
-        batch, time = q.shape[:2]
-        if self.length == 1:
-            return q, bias
-        if bias is not None:
-            bias = bias.expand(batch, -1, time, -1).unflatten(0, (-1, self.length)).transpose(1, 2).flatten(2, 3)
-        return q.reshape(batch // self.length, self.length * time, *q.shape[2:]), bias
-
-    def spread(self, x: Tensor, count: int) -> Tensor:
-        """Runs [c, ...] to where `count` rows of keys lie, zeros where none is read; what all runs share stays."""
-        if x.shape[0] != self.first.shape[0] or x.shape[0] == count:
-            return x
-        return x.new_zeros(count, *x.shape[1:]).index_copy(0, self.first, x)
+def _rotated(part: Part, pattern: Pattern) -> tuple[Tensor, Tensor]:
+    """A part's keys, with their positions in them, and its values."""
+    if part.rotated:
+        return part.keys, part.values
+    assert part.positions is not None, "what stands nowhere is not rotated"
+    return pattern.rotate(part.keys, part.positions), part.values
 
 
 def _widen(x: Float[Tensor, "b s g k"], heads: int) -> Float[Tensor, "b s h k"]:

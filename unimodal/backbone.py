@@ -47,9 +47,9 @@ class Backbone(nn.Module):
     ) -> tuple[Hidden, dict[str, Memory]]:
         """The encoder's intermediates, and the memory `encoder` that a decoder reads."""
         assert self.encoder is not None, "this backbone has no encoder"
-        hidden: Hidden = self.encoder(
-            embeds, layout, Once(embeds.shape[0], embeds.device), {}, keep_weights=keep_weights
-        )
+        self.encoder.check_length(layout.positions)
+        once = Once(embeds.shape[0], embeds.device)
+        hidden: Hidden = self.encoder(embeds, once.open(layout), {}, keep_weights=keep_weights)
         return hidden, {"encoder": Memory("encoder", self.bridge(hidden.last), hidden.layout)}
 
     def pool(self, hidden: Hidden) -> Float[Tensor, "b p"] | None:
@@ -67,5 +67,7 @@ class Backbone(nn.Module):
     ) -> Hidden:
         """The decoder's intermediates for entries that follow what the cache holds."""
         assert self.decoder is not None, "this backbone has no decoder"
-        hidden: Hidden = self.decoder(embeds, layout, cache, memories, keep_weights=keep_weights)
+        self.decoder.check_length(layout.positions)
+        views = {name: memory.view(layout) for name, memory in memories.items()}
+        hidden: Hidden = self.decoder(embeds, cache.open(layout), views, keep_weights=keep_weights)
         return hidden

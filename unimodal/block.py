@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from unimodal.attention import Pattern
 from unimodal.caches import LayerCache
 from unimodal.feedforwards import FeedForward
-from unimodal.hidden import Memory
+from unimodal.hidden import MemoryView
 from unimodal.layout import Layout
 from unimodal.mixers import Mixer
 from unimodal.residuals import Residual
@@ -51,7 +51,7 @@ class Block(nn.Module):
         layout: Layout,
         patterns: Mapping[str, Pattern],
         cache: LayerCache,
-        memories: Mapping[str, Memory],
+        memories: Mapping[str, MemoryView],
     ) -> Float[Tensor, "b t d"]:
         """The stream after all sublayers; `patterns` holds one for `self` and one for each memory."""
         x = self.mixer_residual(x, lambda inner: self.mixer(inner, layout, patterns["self"], cache))
@@ -62,7 +62,7 @@ class Block(nn.Module):
 
 
 def _reader(
-    mixer: nn.Module, layout: Layout, pattern: Pattern, cache: LayerCache, memory: Memory
+    mixer: nn.Module, layout: Layout, pattern: Pattern, cache: LayerCache, memory: MemoryView
 ) -> Callable[[Tensor], Tensor]:
     def read(inner: Tensor) -> Tensor:
         out: Tensor = mixer(inner, layout, pattern, cache, memory)

@@ -48,7 +48,7 @@ class Decoding:
         *,
         guides: Sequence[Guide[Any]] = (),
         joint: JointScorer | None = None,
-        cache: Callable[[int, torch.device], Cache] = Dense,
+        cache: Callable[..., Cache] = Dense,
         limit: int = LIMIT,
     ) -> None:
         if limit < 1:
@@ -114,7 +114,7 @@ def steps(session: Session, prompt: Prompt, writer: Writer[Any]) -> Iterator[Non
             with torch.inference_mode():
                 if step.rows is not None:
                     session.fork(step.rows)
-                hidden = session.forward(step.tree).last[:, -1]
+                hidden = session.forward(step.tree)[:, -1]
                 session.commit_all(step.tree)
                 step = writer.write(hidden)
             yield
@@ -136,7 +136,7 @@ def write_tokens(
     `ends`: the tokens that end an answer, by default the model's. `scored`: as Sampler.search.
     """
     ends = model.boundaries.ends if ends is None else ends
-    session = Session(model, decoding.cache)
+    session = Session(model, decoding.cache, limit=decoding.limit)
     writer = _token_writer(session, prompt, decoding, guide, ends, scored=scored)
     for _ in steps(session, prompt, writer):
         pass
@@ -157,7 +157,7 @@ def stream_tokens(
     if not decoding.sampler.streams:
         name = type(decoding.sampler).__name__
         raise ValueError(f"decoding: {name} does not stream, for what it has written may still change")
-    session = Session(model, decoding.cache)
+    session = Session(model, decoding.cache, limit=decoding.limit)
     return _growing(session, prompt, _token_writer(session, prompt, decoding, guide, model.boundaries.ends))
 
 
@@ -207,6 +207,6 @@ def go_on_with_frames(
         return prenet.embed(arrays, torch.ones(rows, dtype=torch.long), model.embed_tokens)
 
     writer = FrameWriter(model.postnet(net), feed=feed, examples=prompt.rows, ends=ends, context=context)
-    for _ in steps(Session(model, decoding.cache), prompt, writer):
+    for _ in steps(Session(model, decoding.cache, limit=ends.longest), prompt, writer):
         pass
     return writer.answers()

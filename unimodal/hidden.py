@@ -1,6 +1,6 @@
 """What a pass leaves behind: all named intermediates of a stack, and what a decoder may read of it.
 
-b rows, t entries, s entries of a memory, m memory rows, d width, h heads
+b rows, t entries, s entries of a memory, m memory rows, q some of these, d width, h heads
 """
 
 from collections.abc import Mapping
@@ -34,44 +34,51 @@ class Hidden:
 
 
 @final
+@dataclass(frozen=True, eq=False)
 class Memory:
-    """Encoded entries that cross-attention reads, under a name. Rows of a decoder may share one of its rows."""
+    """Encoded entries that cross-attention reads, under a name; a decoder's row reads the row of the same number."""
 
-    def __init__(
-        self, name: str, hidden: Float[Tensor, "m s d"], layout: Layout, *, row_of: Int[Tensor, " b"] | None = None
-    ) -> None:
-        self.name = name
-        self.hidden = hidden
-        self.layout = layout
-        self.row_of = row_of
-        """The memory row that each decoder row reads; None: its own."""
-        positions = layout.positions
-        self.positions: Tensor = positions if row_of is None or positions.shape[0] == 1 else positions[row_of]
-        """Of the entries that each decoder row reads."""
-        self._view: tuple[Layout, Tensor | None] | None = None
+    name: str
+    hidden: Float[Tensor, "m s d"]
+    layout: Layout
 
     @property
     def mask(self) -> Bool[Tensor, "m s"]:
         """Real entries."""
         return self.layout.valid
 
-    def take(self, rows: Int[Tensor, " b"]) -> "Memory":
-        """The memory as these decoder rows read it; nothing is copied."""
-        return Memory(self.name, self.hidden, self.layout, row_of=rows if self.row_of is None else self.row_of[rows])
+    def take(self, rows: Int[Tensor, " q"]) -> "Memory":
+        """Some of its rows."""
+        return Memory(self.name, self.hidden[rows], self.layout.take(rows))
 
-    def visible(self, layout: Layout) -> Bool[Tensor, "b #t s"] | None:
-        """What decoder entries may read: their own example's entries; once a pass. None: everything."""
-        if self._view is None or self._view[0] is not layout:
-            self._view = (layout, self._visible(layout))
-        return self._view[1]
+    def view(self, layout: Layout) -> "MemoryView":
+        """The memory as decoder entries read it: their own example's entries."""
+        mask: Tensor | None = None
+        examples: Tensor | None = None
+        if not (self.layout.single and layout.single):  # else a decoder row reads its whole memory row
+            examples = self.layout.segments
+        elif not bool(self.mask.all()):
+            mask = self.mask[:, None]
+        return MemoryView(self.name, self.hidden, self.layout.positions, mask, examples)
 
-    def _visible(self, layout: Layout) -> Tensor | None:
-        single = self.layout.single and layout.single  # then a decoder row reads its whole memory row
-        if single and bool(self.mask.all()):
-            return None
-        segments, mask = self.layout.segments, self.mask
-        if self.row_of is not None:
-            segments, mask = segments[self.row_of], mask[self.row_of]
-        if single:
-            return mask[:, None]
-        return (segments[:, None, :] == layout.segments[:, :, None]) & mask[:, None]
+
+@final
+@dataclass(frozen=True, eq=False)
+class MemoryView:
+    """A memory in one pass, or in several of the same rows: nothing is left to find out of its tensors' values."""
+
+    name: str
+    hidden: Float[Tensor, "m s d"] | None
+    """None where a cache holds all keys and values that are made of it."""
+    positions: Int[Tensor, "#m s"]
+    mask: Bool[Tensor, "m 1 s"] | None
+    """Real entries; None: all are, or `examples` says so."""
+    examples: Int[Tensor, "m s"] | None
+    """The example of each entry, where rows hold several; None: one."""
+
+    def take(self, rows: Int[Tensor, " q"]) -> "MemoryView":
+        """Some of its rows."""
+
+        hidden, mask, examples = (None if x is None else x[rows] for x in (self.hidden, self.mask, self.examples))
+        positions = self.positions if self.positions.shape[0] == 1 else self.positions[rows]
+        return MemoryView(self.name, hidden, positions, mask, examples)

@@ -1,9 +1,11 @@
 """A session: a model and a cache, advancing a batch of sequences one tree at a time.
 
-b rows, n nodes of a tree, t entries of a prompt, a accepted nodes, d width
+b sequences, c sequences of the cache, r rows of the cache, n nodes of a tree, t entries of a prompt, a accepted nodes,
+d width
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 import torch
@@ -12,14 +14,17 @@ from torch import Tensor
 
 from unimodal.batching import Sequences
 from unimodal.caches import Cache
-from unimodal.hidden import Hidden, Memory
+from unimodal.decoder_pass import DecoderPass, Runner, run_eagerly
+from unimodal.grid import Grid
+from unimodal.hidden import Memory
 from unimodal.layout import Layout
 from unimodal.tree import TokenTree
 
 if TYPE_CHECKING:
     from unimodal.model import UnimodalForConditionalGeneration
 
-MakeCache = Callable[[int, torch.device], Cache]
+MakeCache = Callable[..., Cache]
+"""Called with the number of rows, the device, and `capacity`: entries that the longest sequence is expected to have."""
 
 
 @final
@@ -27,76 +32,139 @@ class Session:
     """The state of one generation: the model, its cache, and how far each row has come.
 
     Rows may differ in length. What `forward` runs stays open until `commit` keeps some of it; running the same tree
-    again overwrites it.
+    again overwrites it. `limit`: how many entries are expected behind the prompt.
     """
 
-    def __init__(self, model: "UnimodalForConditionalGeneration", make_cache: MakeCache) -> None:
+    def __init__(
+        self,
+        model: "UnimodalForConditionalGeneration",
+        make_cache: MakeCache,
+        *,
+        limit: int = 0,
+        run: Runner = run_eagerly,
+    ) -> None:
         self.model = model
         self._make_cache = make_cache
+        self._limit = limit
+        self._run = run
 
     def prefill(self, memories: Mapping[str, Memory], target: Sequences) -> Float[Tensor, "b d"]:
         """Reads each row's prompt beside the memories; the hidden state of each row's last entry."""
         self.memories = dict(memories)
+        """Of the prompts, also when rows have forked since."""
         target = target.to(self.model.device)
         layout = target.layout
-        self.cache = self._make_cache(layout.valid.shape[0], self.model.device)
+        rows, longest = layout.valid.shape
+        self.cache = self._make_cache(rows, self.model.device, capacity=longest + self._limit)
         hidden = self.model.decode(target, self.memories, self.cache)
         length = layout.valid.sum(1)
         self.cache.truncate(length)
         self.cache.seal()
-        self.next = layout.positions.expand(layout.valid.shape).gather(1, length[:, None] - 1)[:, 0] + 1
-        self._example, self._prefix = layout.segments[:, 0], layout.prefix[:, 0]
-        return hidden.last[torch.arange(length.shape[0], device=length.device), length - 1]
-
-    @property
-    def length(self) -> Int[Tensor, " b"]:
-        """Committed entries of each row."""
-        return self.cache.length
+        last = layout.positions.expand(layout.valid.shape).gather(1, length[:, None] - 1)[:, 0]
+        self._prompts = _Prompts(layout.segments[:, 0], layout.prefix[:, 0], last + 1 - length)
+        self._views = {name: replace(memory.view(layout), hidden=None) for name, memory in memories.items()}
+        self._grid = Grid(range(rows), width=1, device=length.device)
+        self._layouts: dict[int, Layout] = {}
+        return hidden.last[torch.arange(rows, device=length.device), length - 1]
 
     @property
     def rows(self) -> int:
         """Sequences that are being written."""
-        return self.length.shape[0]
+        return self._grid.num_sequences
 
-    def forward(self, tree: TokenTree) -> Hidden:
-        """Runs the nodes of a tree behind the committed entries; they stay open."""
-        embeds = self.model.embed_tokens(tree.tokens) if tree.embeds is None else tree.embeds
-        hidden: Hidden = self.model.backbone.decode(embeds, self._layout(tree), self.cache, self.memories)
-        return hidden
+    @property
+    def length(self) -> Int[Tensor, " b"]:
+        """Committed entries of each row."""
+        return self._grid.take_out(self.cache.length)
+
+    def forward(self, tree: TokenTree) -> Float[Tensor, "b n d"]:
+        """The hidden states of a tree's nodes, run behind the committed entries; they stay open."""
+        tree = tree.map(self._grid.put_in)
+        layout = self._layout(tree)
+        self._check_length(layout)
+        opening = self.cache.open(layout)
+        entries = tree.tokens if tree.embeds is None else tree.embeds
+        folded = entries.reshape(*opening.layout.valid.shape, *entries.shape[2:])
+        last = self._run(DecoderPass(self.model, folded, opening, self._views))
+        return self._grid.take_out(last.view(*tree.tokens.shape, -1))
 
     def _layout(self, tree: TokenTree) -> Layout:
-        nodes = torch.arange(tree.tokens.shape[1], device=tree.tokens.device)[None]
-        chain = tree.is_chain
-        depths = nodes if chain else tree.depths()
-        return Layout(
-            positions=self.next[:, None] + depths,
+        """Where the nodes of the cache's sequences stand; what does not change from step to step is kept."""
+        nodes, length = tree.tokens.shape[1], self.cache.length
+        if nodes not in self._layouts:
+            self._layouts[nodes] = self._prompts.layout(self._grid.width, nodes)
+        first = self._layouts[nodes]
+        depths = first.positions if tree.parent is None else first.positions - first.index + tree.depths()
+        return replace(
+            first,
+            positions=length[:, None] + depths,
             valid=tree.valid,
-            index=self.length[:, None] + nodes,
-            segments=self._example[:, None].expand(tree.tokens.shape),
-            kinds=torch.zeros_like(tree.tokens),
-            base=self.length,
-            prefix=self._prefix[:, None].expand(tree.tokens.shape),
-            seen=None if chain else tree.seen(),
+            index=length[:, None] + first.index,
+            base=length,
+            seen=None if tree.parent is None else tree.seen(),
         )
+
+    def _check_length(self, layout: Layout) -> None:
+        decoder = self.model.backbone.decoder
+        assert decoder is not None, "this model has no decoder"
+        decoder.check_length(layout.positions)
 
     def commit(self, nodes: Int[Tensor, "b a"], count: Int[Tensor, " b"]) -> None:
         """Keeps the first `count` of some open nodes, a path from the root on, and drops all others."""
-        self.cache.keep(nodes, count)
-        self.next = self.next + count
+        self.cache.keep(self._grid.put_in(nodes), self._grid.put_in(count))
 
     def commit_all(self, tree: TokenTree) -> None:
         """Keeps a whole chain, which stands where it belongs already."""
-        count = tree.valid.sum(1)
-        self.cache.truncate(self.length + count)
-        self.next = self.next + count
+        self.cache.truncate(self.cache.length + self._grid.put_in(tree.valid).sum(1))
 
     def rollback(self, length: Int[Tensor, " b"]) -> None:
         """Forgets the entries from `length` on."""
-        self.next = self.next - (self.length - length)
-        self.cache.truncate(length)
+        self.cache.truncate(self._grid.put_in(length))
 
     def fork(self, rows: Int[Tensor, " r"]) -> None:
-        """Goes on with these rows: copies, reorders or drops. Memories are shared, never copied."""
-        self.cache.fork(rows)
-        self.memories = {name: memory.take(rows) for name, memory in self.memories.items()}
-        self.next, self._example, self._prefix = self.next[rows], self._example[rows], self._prefix[rows]
+        """Goes on with these rows: copies, reorders or drops. What a source or a prompt's sequences share stays one."""
+        before = self._grid
+        self._grid, prompts, sequences = before.fork(rows.tolist())
+        device = rows.device
+        if prompts != list(range(before.num_rows)):
+            kept = torch.tensor(prompts, dtype=torch.long, device=device)
+            self.cache.select(kept)
+            self._prompts = self._prompts.take(kept)
+            self._views = {name: view.take(kept) for name, view in self._views.items()}
+            self._layouts = {}
+        if self._grid.width != before.width:
+            self._layouts = {}
+        if sequences != list(range(len(prompts) * before.width)):
+            self.cache.fork(torch.tensor(sequences, device=device))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Prompts:
+    """What is known of each row of the cache, whatever was written behind its prompt."""
+
+    example: Int[Tensor, " r"]
+    prefix: Int[Tensor, " r"]
+    offset: Int[Tensor, " r"]
+    """Positions that are passed over: of an entry, less its number."""
+
+    def take(self, rows: Int[Tensor, " q"]) -> "_Prompts":
+        return _Prompts(self.example[rows], self.prefix[rows], self.offset[rows])
+
+    def layout(self, width: int, nodes: int) -> Layout:
+        """Of a chain behind nothing, for each of `width` sequences a row."""
+        example, prefix, offset = (
+            value.repeat_interleave(width)[:, None].expand(-1, nodes)
+            for value in (self.example, self.prefix, self.offset)
+        )
+        steps = torch.arange(nodes, device=offset.device)[None]
+        zeros = torch.zeros_like(offset)
+        return Layout(
+            positions=offset + steps,
+            valid=zeros == 0,
+            index=steps,
+            segments=example,
+            kinds=zeros,
+            base=zeros[:, 0],
+            prefix=prefix,
+        )

@@ -7,13 +7,13 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar, cast, final
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unimodal.attention import Pattern
 from unimodal.block import Block
-from unimodal.caches import Cache, LayerCache
-from unimodal.hidden import Hidden, Memory
+from unimodal.caches import LayerCache, Opening
+from unimodal.hidden import Hidden, MemoryView
 from unimodal.layout import Layout
 from unimodal.masks import Mask
 from unimodal.masks.full import Full
@@ -66,18 +66,26 @@ class Stack(nn.Module):
         """Those that blocks take in turn."""
         return [self.position, *(cast(Position, other) for other in self.other_positions)]
 
+    def check_length(self, positions: Int[Tensor, "#b t"]) -> None:
+        """Raises ValueError for positions behind the last that the stack has learned."""
+        limit = self.position.limit
+        if limit is not None and positions.numel() and int(positions.max()) >= limit:
+            raise ValueError(
+                f"longest: the model has {limit} learned positions, the input needs {int(positions.max()) + 1}"
+            )
+
     def forward(
         self,
         embeds: Float[Tensor, "b t d"],
-        layout: Layout,
-        cache: Cache,
-        memories: Mapping[str, Memory],
+        opening: Opening,
+        memories: Mapping[str, MemoryView],
         *,
         keep_weights: Collection[str] = (),
     ) -> Hidden:
         """All intermediates of one pass; weights of the attentions named in `keep_weights`, `self` or a memory."""
+        layout = opening.layout
         x = self.input_norm(self.position.add(embeds, layout.positions))
-        run = _Pass(self, layout, cache, memories, keep_weights)
+        run = _Pass(self, opening, memories, keep_weights)
         run.layers.append(x)
         x, layout = self.plan.forward(x, layout, run)
         return Hidden(embeds, tuple(run.layers), self.final_norm(x), layout, run.weights())
@@ -88,12 +96,12 @@ class _Pass:
     """What a plan runs blocks with during one pass: patterns shared by all blocks, a cache's view for each depth."""
 
     def __init__(
-        self, stack: Stack, layout: Layout, cache: Cache, memories: Mapping[str, Memory], keep_weights: Collection[str]
+        self, stack: Stack, opening: Opening, memories: Mapping[str, MemoryView], keep_weights: Collection[str]
     ) -> None:
         self.num_blocks = len(stack.blocks)
         self.layers: list[Tensor] = []
         self._stack = stack
-        self._cache = cache
+        self._opening = opening
         self._memories = memories
         self._keep_weights = keep_weights
         self._patterns: dict[tuple[int, str, int], Pattern] = {}
@@ -101,7 +109,7 @@ class _Pass:
         self._turns = math.lcm(len(stack.masks), len(stack.positions))
 
     def __call__(self, block: int, x: Tensor, layout: Layout, depth: int) -> Tensor:
-        module, view = self._stack.blocks[block], LayerCache(self._cache, depth)
+        module, view = self._stack.blocks[block], LayerCache(self._opening, depth)
         checkpoint = self._stack._gradient_checkpointing_func
         if self._stack.gradient_checkpointing and self._stack.training and not self._keep_weights and checkpoint:
             # What blocks share belongs to the graph of one of them, so a block that is computed again makes its own.

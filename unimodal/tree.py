@@ -3,6 +3,7 @@
 b rows, n nodes, a accepted nodes, d width
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -18,25 +19,26 @@ class TokenTree:
     """
 
     tokens: Int[Tensor, "b n"]
-    parent: Int[Tensor, "b n"]
-    """The node that each node follows; -1: the committed entries. Several roots are allowed."""
+    parent: Int[Tensor, "b n"] | None
+    """The node that each node follows; -1: the committed entries. Several roots are allowed. None: the one before."""
     valid: Bool[Tensor, "b n"]
     embeds: Float[Tensor, "b n d"] | None = None
 
     @classmethod
     def chain(cls, tokens: Int[Tensor, "b n"], embeds: Float[Tensor, "b n d"] | None = None) -> "TokenTree":
-        """Nodes that follow one another."""
-        parent = torch.arange(-1, tokens.shape[1] - 1, device=tokens.device).expand(tokens.shape)
-        return cls(tokens, parent, torch.ones_like(tokens, dtype=torch.bool), embeds)
+        """Nodes that follow one another, so that positions alone tell what they see."""
+        return cls(tokens, None, torch.ones_like(tokens, dtype=torch.bool), embeds)
 
-    @property
-    def is_chain(self) -> bool:
-        """Whether every node follows the one before it, so that positions alone tell what it sees."""
-        return bool((self.parent == torch.arange(-1, self.parent.shape[1] - 1, device=self.parent.device)).all())
+    def map(self, place: Callable[[Tensor], Tensor]) -> "TokenTree":
+        """The tree with its rows put elsewhere."""
+        parent, embeds = (None if value is None else place(value) for value in (self.parent, self.embeds))
+        return TokenTree(place(self.tokens), parent, place(self.valid), embeds)
 
     def seen(self) -> Bool[Tensor, "b n n"]:
         """The nodes that each node sees: its ancestors and itself."""
-        rows, nodes = self.parent.shape
+        rows, nodes = self.tokens.shape
+        if self.parent is None:
+            return torch.ones(nodes, nodes, dtype=torch.bool, device=self.tokens.device).tril().expand(rows, -1, -1)
         seen = torch.eye(nodes, dtype=torch.bool, device=self.parent.device).repeat(rows, 1, 1)
         for node in range(1, nodes):
             parent = self.parent[:, node]

@@ -10,7 +10,7 @@ from torch import Tensor
 from tests.laws.parts import DIM, HEADS, close, factory, layout_of, randomised
 from unimodal.attention import Part, Pattern
 from unimodal.build import build
-from unimodal.caches import Cache, KeysValues, LayerCache
+from unimodal.caches import Cache, KeysValues, LayerCache, Opening
 from unimodal.caches.dense import Dense
 from unimodal.caches.once import Once
 from unimodal.hidden import Memory
@@ -42,8 +42,12 @@ def settings() -> dict[str, Setting]:
 
 
 def run(mixer: Mixer, x: Tensor, layout: Layout, setting: Setting, cache: Cache | None = None) -> Tensor:
-    pattern = Pattern(setting.mask, setting.position, layout)
-    return mixer(x, layout, pattern, LayerCache(cache or Once(len(x), x.device), 0))
+    return run_opened(mixer, x, (cache or Once(len(x), x.device)).open(layout), setting)
+
+
+def run_opened(mixer: Mixer, x: Tensor, opening: Opening, setting: Setting) -> Tensor:
+    pattern = Pattern(setting.mask, setting.position, opening.layout)
+    return mixer(x, opening.layout, pattern, LayerCache(opening, 0))
 
 
 def made(make: MakeMixer) -> Mixer:
@@ -52,21 +56,27 @@ def made(make: MakeMixer) -> Mixer:
 
 
 @final
-class Split(Cache):
-    """Gives what another cache gives in several parts, of which one may be empty."""
+class Split(Opening):
+    """Gives what another opening gives in several parts, of which one may be empty."""
 
-    tolerance = 0.0
-
-    def __init__(self, inner: Cache) -> None:
+    def __init__(self, inner: Opening) -> None:
         self.inner = inner
-        self.length = inner.length
+        self.layout = inner.layout
 
     def read(self, layer: int, q: Tensor, layout: Layout) -> list[Part]:
         (part,) = self.inner.read(layer, q, layout)
         mask = part.mask if part.mask is not None else torch.ones_like(layout.valid)[:, None].expand(-1, q.shape[1], -1)
         spans = [slice(0, 1), slice(1, 1), slice(1, 4), slice(4, None)]
+        examples = part.examples
         return [
-            Part(part.keys[:, at], part.values[:, at], part.positions[:, at], mask[:, :, at], part.rows, part.rotated)
+            Part(
+                part.keys[:, at],
+                part.values[:, at],
+                part.positions[:, at],
+                mask[:, :, at],
+                rotated=part.rotated,
+                examples=None if examples is None else examples[:, at],
+            )
             for at in spans
         ]
 
@@ -75,26 +85,6 @@ class Split(Cache):
 
     def memory(self, layer: int, name: str, make: Callable[[], KeysValues]) -> KeysValues:
         return self.inner.memory(layer, name, make)
-
-    def keep(self, nodes: Tensor, count: Tensor) -> None:
-        self.inner.keep(nodes, count)
-
-    def truncate(self, length: Tensor) -> None:
-        self.inner.truncate(length)
-
-    def seal(self) -> None:
-        self.inner.seal()
-
-    def fork(self, rows: Tensor) -> None:
-        self.inner.fork(rows)
-
-    @property
-    def nbytes(self) -> int:
-        return self.inner.nbytes
-
-    @property
-    def tokens_read(self) -> int:
-        return self.inner.tokens_read
 
 
 def entries_hear_what_they_see(make: MakeMixer, setting: Setting) -> None:
@@ -150,7 +140,9 @@ def steps_through_a_cache_are_one_pass(make: MakeMixer, setting: Setting) -> Non
 
 def any_list_of_parts_is_one(make: MakeMixer, setting: Setting) -> None:
     mixer, x, layout = made(make), torch.randn(3, 6, DIM), layout_of([[6], [2, 3], [4]])
-    found, expected = (run(mixer, x, layout, setting, wrap(Once(3, x.device))) for wrap in (Split, lambda cache: cache))
+    found, expected = (
+        run_opened(mixer, x, wrap(Once(3, x.device).open(layout)), setting) for wrap in (Split, lambda opening: opening)
+    )
     close(found[layout.valid], expected[layout.valid])
 
 
@@ -173,5 +165,5 @@ LAWS = [
 ]
 
 
-def memory_of(hidden: Tensor, layout: Layout, row_of: Tensor | None = None) -> Memory:
-    return Memory("encoder", hidden, layout, row_of=row_of)
+def memory_of(hidden: Tensor, layout: Layout) -> Memory:
+    return Memory("encoder", hidden, layout)

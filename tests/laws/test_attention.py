@@ -167,50 +167,6 @@ def test_no_part_at_all_gives_zeros(device: torch.device, case: tuple[Tensor, ..
     assert not attention(case[0], [], pattern(device, causal=True)).any()
 
 
-def test_a_part_tells_which_of_its_rows_to_read(device: torch.device, case: tuple[Tensor, ...]) -> None:
-    q, keys, values, bias = case
-    rows, mask = torch.tensor([2, 0, 2], device=device), bias[:, 0] > -math.inf
-    shared = part_list(keys, values, mask, [S], rows=rows)
-    copied = part_list(keys[rows], values[rows], mask, [S])
-    for split in (1, 2):
-        found, expected = (attention(q, parts * split, pattern(device, causal=False)) for parts in (shared, copied))
-        close(found, expected, 1e-14)
-
-
-@pytest.mark.parametrize("rotated", [True, False])
-@pytest.mark.parametrize("masked", [True, False])
-@pytest.mark.parametrize("time", [1, 3])
-@pytest.mark.parametrize(
-    "rows",
-    [
-        [0, 0, 1, 1, 2, 2, 3, 3],
-        [0, 0, 3, 3],
-        [1, 1],
-        [3, 3, 0, 0],
-        [1, 1, 1],
-        [0, 1, 3],
-        [0, 0, 1],
-        [2],
-        [0, 0, 1, 0, 0],
-    ],
-    ids=str,
-)
-def test_rows_that_share_keys_read_as_if_each_had_its_own(
-    device: torch.device, rows: list[int], time: int, masked: bool, rotated: bool
-) -> None:
-    """As beams read a memory: in runs of one length or not, in the keys' order or not, many of the keys or few."""
-    index, batch = torch.tensor(rows, device=device), len(rows)
-    keys, values = (torch.randn(4, S, HEADS, HEAD_DIM, device=device, dtype=torch.float64) for _ in range(2))
-    q = torch.randn(batch, time, HEADS, HEAD_DIM, device=device, dtype=torch.float64)
-    mask = torch.rand(4, 1, S, device=device)[index] < 0.7 if masked else None
-    rotary = factory("unimodal.positions.rotary.Rotary", Position)(8)
-    positions = torch.randint(0, 9, (4, S), device=device)[index]
-    patterns = [Pattern(Full(), rotary, layout_of([[time]] * batch).to(device)) for _ in range(2)]
-    shared = [Part(keys, values, positions, mask, rows=index, rotated=rotated)]
-    copied = [Part(keys[index], values[index], positions, mask, rotated=rotated)]
-    close(attention(q, shared, patterns[0]), attention(q, copied, patterns[1]), 1e-14)
-
-
 def test_keys_that_are_not_rotated_yet_are_rotated_by_their_positions(
     device: torch.device, case: tuple[Tensor, ...]
 ) -> None:
@@ -255,11 +211,6 @@ def test_a_cap_bends_products_and_leaves_masks_alone(device: torch.device, case:
         close(found, expected, 1e-12)
         assert (attention(q, part_list(keys, values, mask, split), seen) - found).abs().max() > 1e-3
     close(kept.weights[0], weights, 1e-12)
-    rows = torch.tensor([0, 0, 1, 1], device=device)
-    shared = Part(keys, values, torch.arange(S, device=device)[None], None, rows=rows)
-    copied = Part(keys[rows], values[rows], shared.positions, None)
-    one = Pattern(Full(), NoPosition(1), layout_of([[T]] * 4).to(device)).capped(cap)
-    close(attention(q[[0, 1, 2, 0]], [shared], one), attention(q[[0, 1, 2, 0]], [copied], one), 1e-12)
 
 
 def test_sixteen_bits_attend_as_thirty_two(device: torch.device) -> None:

@@ -15,6 +15,7 @@ from unimodal.caches import Cache
 from unimodal.caches.once import Once
 from unimodal.hidden import Memory
 from unimodal.layout import Layout
+from unimodal.lineage import ROUND, Lineage
 from unimodal.stack import Stack
 
 # `Once` keeps nothing between passes: it is the full pass itself, which the others are held against.
@@ -63,8 +64,10 @@ class Reader:
             prefix=self.prefix[:, None].expand(rows, nodes),
             seen=seen,
         )
-        out: Tensor = self.stack(x, layout, self.cache, self.memories).last
-        return out
+        opening = self.cache.open(layout)
+        views = {name: memory.view(layout) for name, memory in self.memories.items()}
+        out: Tensor = self.stack(x.reshape(*opening.layout.valid.shape, DIM), opening, views).last
+        return out.view(rows, nodes, DIM)
 
     def feed(self, x: Tensor, lengths: list[int] | None = None) -> Tensor:
         """Runs entries and commits them."""
@@ -80,8 +83,10 @@ class Reader:
 
     def alone(self, row: int, entries: Tensor) -> Tensor:
         layout = layout_of([[len(entries)]], prefix=self.prefix[row].expand(1, len(entries)))
-        memories = {name: memory.take(torch.tensor([row])) for name, memory in self.memories.items()}
-        out: Tensor = self.stack(entries[None], layout, Once(1, entries.device), memories).last[0]
+        width = self.cache.length.shape[0] // max([1, *(len(memory.mask) for memory in self.memories.values())])
+        own = {name: memory.take(torch.tensor([row // width])) for name, memory in self.memories.items()}
+        views = {name: memory.view(layout) for name, memory in own.items()}
+        out: Tensor = self.stack(entries[None], Once(1, entries.device).open(layout), views).last[0]
         return out
 
 
@@ -177,15 +182,23 @@ def test_a_fork_is_what_its_rows_alone_would_hold(spec: Any) -> None:
     memory = Memory("encoder", hidden, source)
     reader, history = Reader(stack(reads=("encoder",)), spec, 3, memories={"encoder": memory}), rows_of(4, 1, 6)
     reader.feed(padded(history), [4, 1, 6])
-    for order in ([2, 0, 0, 1], [3, 1, 1], [0], [0, 0]):
-        rows = torch.tensor(order)
-        reader.cache.fork(rows)
+    width = 1
+    for selected, order in (
+        ([0, 1, 2], [0, 0, 1, 1, 2, 2]),
+        ([0, 1, 2], [1, 0, 3, 3, 4, 5]),
+        ([2, 0], [0, 1, 1, 3, 3, 2]),
+        ([0, 1], [0, 5]),
+        ([1, 1, 0], [0, 1, 2]),
+        ([1], [0, 0, 0]),
+    ):
+        rows, chosen = torch.tensor(selected), torch.tensor(order)
+        reader.cache.select(rows)
         reader.memories = {"encoder": reader.memories["encoder"].take(rows)}
-        reader.prefix, reader.example, history = (
-            reader.prefix[rows],
-            reader.example[rows],
-            [history[row] for row in order],
-        )
+        history = [history[row * width + place] for row in selected for place in range(width)]
+        assert reader.cache.length.tolist() == [len(past) for past in history]
+        reader.cache.fork(chosen)
+        history, width = [history[row] for row in order], len(order) // len(selected)
+        reader.prefix, reader.example = torch.zeros(len(order), dtype=torch.long), torch.arange(len(order))
         assert reader.cache.length.tolist() == [len(past) for past in history]
         x = torch.randn(len(order), 2, DIM)
         reader.expect(history, x, reader.feed(x))
@@ -277,7 +290,7 @@ def test_a_finished_row_never_disturbs_the_others(spec: Any) -> None:
 
 
 def storages(value: Any, found: dict[int, int]) -> dict[int, int]:
-    """Address -> bytes of every tensor's memory that an object holds, layouts (which are the caller's) aside."""
+    """Address -> bytes of every tensor's memory that an object holds."""
     if isinstance(value, Tensor):
         found[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
     elif isinstance(value, dict):
@@ -286,6 +299,8 @@ def storages(value: Any, found: dict[int, int]) -> dict[int, int]:
     elif isinstance(value, (list, tuple)):
         for item in value:
             storages(item, found)
+    elif isinstance(value, Lineage | Cache):
+        storages({name: item for name, item in vars(value).items() if name != "length"}, found)
     return found
 
 
@@ -297,21 +312,20 @@ def test_bytes_and_reads_are_counted_truly(spec: Any) -> None:
     sizes, reads = [reader.cache.nbytes], [reader.cache.tokens_read]
     for length in (3, 200, 1):
         reader.feed(torch.randn(2, length, DIM))
-        fields = {
-            name: value for name, value in vars(reader.cache).items() if name not in ("_view", "_noted", "length")
-        }
-        assert reader.cache.nbytes == sum(storages(fields, {}).values())
+        assert reader.cache.nbytes == sum(storages(reader.cache, {}).values())
         sizes.append(reader.cache.nbytes)
         reads.append(reader.cache.tokens_read)
     assert sizes[0] < sizes[1] < sizes[2] and sizes[2] <= sizes[3]
     assert all(before < after for before, after in zip(reads, reads[1:], strict=False))
-    reader.cache.fork(torch.tensor([0]))
+    reader.cache.select(torch.tensor([0]))
     assert reader.cache.nbytes < sizes[-1]
 
 
 @torch.no_grad()
-def test_dense_reads_every_committed_and_open_entry_once_a_layer() -> None:
+def test_dense_reads_the_window_once_a_layer_whatever_beams_share_a_row() -> None:
     reader = Reader(stack(mask=CAUSAL), "unimodal.caches.dense.Dense", 2)
     reader.feed(torch.randn(2, 3, DIM))
-    reader.feed(torch.randn(2, 1, DIM))
-    assert reader.cache.tokens_read == 2 * 2 * (3 + 4)
+    reader.cache.fork(torch.tensor([0, 0, 1, 1]))
+    reader.prefix, reader.example = torch.zeros(4, dtype=torch.long), torch.arange(4)
+    reader.feed(torch.randn(4, 1, DIM))
+    assert reader.cache.tokens_read == 2 * 2 * (ROUND + ROUND)

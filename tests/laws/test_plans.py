@@ -26,12 +26,12 @@ def test_every_plan_of_the_folder_is_tried_here() -> None:
 @torch.no_grad()
 def test_cached_is_uncached(spec: Any) -> None:
     planned, x = stack(plan=spec), torch.randn(2, 6, DIM)
-    expected = planned(x, layout_of([[6], [6]]), Once(2, x.device), {})
+    expected = planned(x, Once(2, x.device).open(layout_of([[6], [6]])), {})
     cache, found = Dense(2, x.device, capacity=1), []
     for begin, end in ((0, 3), (3, 4), (4, 6)):
         index = torch.arange(begin, end)[None]
         layout = layout_of([[end - begin]] * 2, positions=index, index=index, base=torch.full((2,), begin))
-        found.append(planned(x[:, begin:end], layout, cache, {}))
+        found.append(planned(x[:, begin:end], cache.open(layout), {}))
         cache.truncate(torch.full((2,), end))
     close(torch.cat([hidden.last for hidden in found], 1), expected.last)
     for depth, states in enumerate(expected.layers):
@@ -73,9 +73,9 @@ def test_repeated_blocks_are_the_stack_run_again() -> None:
     once = stack(norms={**PRE, "final_norm": "unimodal.norms.NoNorm"})
     expected = x
     for _ in range(3):
-        expected = once(expected, layout, Once(2, x.device), {}).last
+        expected = once(expected, Once(2, x.device).open(layout), {}).last
     once.plan = build({"class": "unimodal.plans.repeated.Repeated", "times": 3}, Plan)
-    found = once(x, layout, Once(2, x.device), {})
+    found = once(x, Once(2, x.device).open(layout), {})
     close(found.last, expected)
     assert len(found.layers) == 1 + 3 * 2
 

@@ -56,14 +56,14 @@ def test_a_tree_is_each_of_its_branches_alone(name: str) -> None:
     for _ in range(2):  # the second tree stands behind what was kept of the first
         first, second = (torch.randint(4, TOKENS, PARENTS.shape) for _ in range(2))
         session.forward(TokenTree(first, PARENTS, valid))
-        logits = tiny.logits(session.forward(TokenTree(second, PARENTS, valid)).last)
+        logits = tiny.logits(session.forward(TokenTree(second, PARENTS, valid)))
         nodes = valid.nonzero().tolist()
         branches = [written[row] + second[row, ancestors(row, node)].tolist() for row, node in nodes]
         agree(tiny, [asked[row] for row, _ in nodes], branches, [logits[row, node] for row, node in nodes])
         session.commit(torch.tensor([path + [0] * (3 - len(path)) for path in PATHS]), torch.tensor([3, 2, 1]))
         written = [past + [int(second[row, node]) for node in PATHS[row]] for row, past in enumerate(written)]
         step = torch.randint(4, TOKENS, (3, 1))
-        logits = tiny.logits(session.forward(TokenTree.chain(step)).last[:, -1])
+        logits = tiny.logits(session.forward(TokenTree.chain(step))[:, -1])
         agree(tiny, asked, [past + new for past, new in zip(written, step.tolist(), strict=True)], list(logits))
 
 
@@ -84,7 +84,7 @@ def test_rolled_back_and_forked_sessions_go_on_as_fresh_ones(name: str) -> None:
     written = [chain.tokens[row, : int(kept[row])].tolist() for row in rows]
     while rows:  # one row leaves after every step
         step = torch.randint(4, TOKENS, (len(rows), 2))
-        logits = tiny.logits(session.forward(TokenTree.chain(step)).last)
+        logits = tiny.logits(session.forward(TokenTree.chain(step)))
         for node in (0, 1):
             before = [past + new[: node + 1] for past, new in zip(written, step.tolist(), strict=True)]
             agree(tiny, [asked[row] for row in rows], before, list(logits[:, node]))

@@ -23,7 +23,7 @@ def stack(depth: int, **changes: Any) -> Stack:
 
 
 def run(made: Stack, x: Tensor, **options: Any) -> Hidden:
-    hidden: Hidden = made(x, layout_of([[x.shape[1]]] * len(x)), Once(len(x), x.device), {}, **options)
+    hidden: Hidden = made(x, Once(len(x), x.device).open(layout_of([[x.shape[1]]] * len(x))), {}, **options)
     return hidden
 
 
@@ -49,7 +49,7 @@ def test_entry_by_entry_is_one_pass() -> None:
     for entry in range(6):
         at = torch.tensor([[entry]])
         layout = layout_of([[1], [1]], positions=at, index=at, base=torch.full((2,), entry))
-        found.append(made(x[:, entry : entry + 1], layout, cache, {}).last)
+        found.append(made(x[:, entry : entry + 1], cache.open(layout), {}).last)
         cache.truncate(torch.full((2,), entry + 1))
     close(torch.cat(found, 1), run(made, x).last)
 
@@ -65,3 +65,18 @@ def test_one_mask_and_a_list_of_one_are_the_same() -> None:
 def test_a_stack_without_any_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}: blocks need at least one"):
         stack(1, **{name: []})
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_what_lies_behind_the_last_learned_position_is_refused(wrapped: bool) -> None:
+    position: dict[str, Any] = {"class": "unimodal.positions.learned.Learned", "longest": 64}
+    if wrapped:
+        dropped = {"class": "unimodal.positions.dropped.Dropped", "position": position, "rate": 0.1}
+        position = {"class": "unimodal.positions.both.Both", "first": ROTARY, "second": dropped}
+    made = stack(1, position=position)
+    made.check_length(torch.tensor([[63]]))
+    for far in (64, 1_000_000):
+        message = f"longest: the model has 64 learned positions, the input needs {far + 1}"
+        with pytest.raises(ValueError, match=message):
+            made.check_length(torch.tensor([[0, far]]))
+    stack(1, position=ROTARY).check_length(torch.tensor([[1_000_000]]))

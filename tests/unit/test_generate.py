@@ -165,7 +165,7 @@ def test_a_mapping_may_name_guides_and_a_cache(encoder_decoder: UnimodalForCondi
     spec = {
         "sampler": "unimodal.samplers.greedy.Greedy",
         "guides": [{"class": "unimodal.guides.ngrams.NgramGuide", "length": 1}],
-        "cache": {"class": "unimodal.caches.dense.Dense", "capacity": 1},
+        "cache": {"class": "unimodal.caches.dense.Dense"},
         "limit": 20,
     }
     ((_, *answer),) = encoder_decoder.generate(torch.tensor([[5, 6, 7]]), decoding=spec).tolist()
@@ -173,7 +173,7 @@ def test_a_mapping_may_name_guides_and_a_cache(encoder_decoder: UnimodalForCondi
 
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
-    ({"decoding": "greddy"}, "^decoding: there is no 'greddy' among beam, greedy, sample"),
+    ({"decoding": "greddy"}, "^decoding: there is no 'greddy' among beam, greedy, joint, sample"),
     ({"decoding": {"sampler": "os.path.join"}}, "^decoding.sampler: 'os.path.join' is not below"),
     ({"decoding": {"smapler": "unimodal.samplers.greedy.Greedy"}}, "^decoding.smapler: .*did you mean 'sampler'"),
     ({"decoding": "beam", "num_beams": 3}, "^decoding, num_beams: a decoding says all of it"),

@@ -1,136 +1,165 @@
-"""Every key and value, kept as it is, in slots that grow by doubling."""
+"""Every key and value, kept as it is, in slots that are allocated once.
+
+r rows, n entries of a pass in each row, s slots, g key-value heads, k width of a head
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from unimodal.attention import Part
-from unimodal.caches import Cache, KeysValues
+from unimodal.caches import Cache, KeysValues, Opening
 from unimodal.layout import Layout
+from unimodal.lineage import ROUND, Lineage
 
 
 @final
 class Dense(Cache):
-    """Slots [b, capacity] a layer. Fresh slots are zero, so that a hidden one never makes 0 · NaN."""
+    """Slots [r, capacity, g, k] a layer, shared by the sequences of a row (see `Lineage`).
+
+    `capacity` is how many entries the longest sequence will have, where that is known: then no slot is ever moved while
+    the rows stay the same. Room that is not used yet is not touched either: pages of memory come when they are written.
+    """
 
     tolerance = 0.0
 
-    def __init__(self, rows: int, device: torch.device, *, capacity: int = 64) -> None:
+    def __init__(self, rows: int, device: torch.device, *, capacity: int = ROUND) -> None:
         self.length = torch.zeros(rows, dtype=torch.long, device=device)
-        self._positions = torch.zeros(rows, capacity, dtype=torch.long, device=device)
-        self._valid = torch.zeros(rows, capacity, dtype=torch.bool, device=device)
-        self._slots: dict[int, KeysValues] = {}
-        self._memories: dict[tuple[int, str], KeysValues] = {}
-        self._view: tuple[Layout, Tensor, Tensor] | None = None
-        self._noted: Layout | None = None
-        self._tokens_read = 0
+        self._longest = -(-capacity // ROUND) * ROUND
+        self._lineage = Lineage(rows, device, capacity=self._longest)
+        self._slots: dict[str, KeysValues] = {}
+        self._memories: dict[str, KeysValues] = {}
+        self._entries_read = 0
 
-    def write(
-        self, layer: int, keys: Float[Tensor, "b t g k"], values: Float[Tensor, "b t g k"], layout: Layout
-    ) -> None:
-        index = layout.index.expand(layout.valid.shape)
-        self._note(layout, index)
-        if layer not in self._slots:
-            shape = (*self._positions.shape, *keys.shape[2:])
-            self._slots[layer] = (keys.new_zeros(shape), values.new_zeros(shape))
-        capacity = self._positions.shape[1]
-        slots = tuple(_grown(slot, capacity) for slot in self._slots[layer])
-        self._slots[layer] = (slots[0], slots[1])
-        place = index[..., None, None].expand_as(keys)
-        for slot, new in zip(slots, (keys, values), strict=True):
-            slot.scatter_(1, place, new.to(slot.dtype))
+    def open(self, layout: Layout) -> Opening:
+        lineage, before = self._lineage, self._lineage.window
+        slots = lineage.place(layout)
+        if lineage.window > before:
+            self._widen(before)
+        self._entries_read += lineage.rows * lineage.window
+        begins = torch.arange(0, lineage.rows * lineage.capacity, lineage.capacity, device=slots.device)
+        return DenseOpening(
+            layout=_fold(layout, slots + begins[:, None]),
+            positions=lineage.positions,
+            mask=lineage.visible(layout),
+            slots=self._slots,
+            memories=self._memories,
+            capacity=lineage.capacity,
+        )
 
-    def _note(self, layout: Layout, index: Tensor) -> None:
-        """What all layers of a pass share: positions, validity, room."""
-        if self._noted is layout:
-            return
-        needed = int(index.max()) + 1
-        if needed > self._positions.shape[1]:
-            capacity = max(needed, 2 * self._positions.shape[1])
-            self._positions = _grown(self._positions, capacity)
-            self._valid = _grown(self._valid, capacity)
-        self._positions.scatter_(1, index, layout.positions.expand_as(index))
-        self._valid.scatter_(1, index, layout.valid)
-        self._noted = layout
-
-    def read(self, layer: int, q: Float[Tensor, "b t h k"], layout: Layout) -> list[Part]:
-        positions, mask = self._visible(layout)
-        longest = positions.shape[1]
-        keys, values = self._slots[layer]
-        self._tokens_read += keys.shape[0] * longest
-        return [Part(keys[:, :longest], values[:, :longest], positions, mask)]
-
-    def _visible(self, layout: Layout) -> tuple[Tensor, Tensor]:
-        """(positions [b, s], mask [b, 1 or t, s]) of what was committed and of the open nodes that each entry sees."""
-        if self._view is None or self._view[0] is not layout:
-            longest = int(layout.index.max()) + 1
-            if layout.seen is not None:
-                longest = max(longest, int(layout.base.max()) + layout.seen.shape[2])
-            slots = torch.arange(longest, device=layout.valid.device)[None, None]
-            mask = self._valid[:, None, :longest]
-            if layout.seen is None:
-                # Open entries of an earlier, longer pass may still stand behind this one's.
-                mask = mask & (slots <= layout.index.amax(1)[:, None, None])
-            else:
-                node = slots - layout.base[:, None, None]
-                inside = (node >= 0) & (node < layout.seen.shape[2])
-                seen = layout.seen.gather(
-                    2, node.clamp(0, layout.seen.shape[2] - 1).expand(-1, layout.seen.shape[1], -1)
-                )
-                mask = mask & torch.where(node < 0, True, inside & seen)
-            self._view = (layout, self._positions[:, :longest], mask)
-        return self._view[1], self._view[2]
-
-    def memory(self, layer: int, name: str, make: Callable[[], KeysValues]) -> KeysValues:
-        if (layer, name) not in self._memories:
-            self._memories[layer, name] = make()
-        return self._memories[layer, name]
+    def _widen(self, before: int) -> None:
+        """Zeroes the slots that the window has grown by: what was never written must not make 0 · NaN."""
+        window, capacity = self._lineage.window, self._lineage.capacity
+        for layer, pair in self._slots.items():
+            keys, values = (_moved(slots, slice(None), before, capacity) for slots in pair)
+            self._slots[layer] = keys, values
+            keys[:, before:window] = values[:, before:window] = 0
 
     def keep(self, nodes: Int[Tensor, "b a"], count: Int[Tensor, " b"]) -> None:
-        steps = torch.arange(nodes.shape[1], device=nodes.device)[None]
-        source = self.length[:, None] + nodes
-        target = self.length[:, None] + steps
-        taken = steps < count[:, None]
-        source = torch.where(taken, source, target)  # a row that keeps fewer copies its own slots onto themselves
-        place = (..., None, None)
-        for slot in (slot for slots in self._slots.values() for slot in slots):
-            rows = slot.gather(1, source[place].expand(-1, -1, *slot.shape[2:]))
-            slot.scatter_(1, target[place].expand_as(rows), rows)
-        self._positions.scatter_(1, target, self._positions.gather(1, source))
-        self._valid.scatter_(1, target, self._valid.gather(1, source))
-        self.truncate(self.length + count)
+        self._lineage.keep(self.length, nodes, count)
+        self.length = self.length + count
 
     def truncate(self, length: Int[Tensor, " b"]) -> None:
-        self.length = length.clone()
-        slots = torch.arange(self._valid.shape[1], device=length.device)[None]
-        self._valid &= slots < length[:, None]
-        self._view = self._noted = None
+        self.length = length.clone()  # the next pass drops what lies behind it
 
     def seal(self) -> None:
         pass
 
-    def fork(self, rows: Int[Tensor, " r"]) -> None:
-        self.length = self.length[rows]
-        self._positions, self._valid = self._positions[rows], self._valid[rows]
-        self._slots = {layer: (keys[rows], values[rows]) for layer, (keys, values) in self._slots.items()}
-        self._view = self._noted = None  # memories stay: a Memory says itself which of its rows a batch row reads
+    def fork(self, sequences: Int[Tensor, " c"]) -> None:
+        before = self._lineage.width
+        self.length = self.length[sequences]
+        self._lineage.fork(sequences)
+        if self._lineage.width > before:
+            self._lineage.reserve(self._lineage.width * self._longest)
+            self._move(slice(None))
+
+    def select(self, rows: Int[Tensor, " q"]) -> None:
+        self.length = self.length.unflatten(0, (-1, self._lineage.width))[rows].flatten()
+        self._lineage.select(rows)
+        self._move(rows)
+        self._memories = {name: (keys[rows], values[rows]) for name, (keys, values) in self._memories.items()}
+
+    def _move(self, rows: Tensor | slice) -> None:
+        window, capacity = self._lineage.window, self._lineage.capacity
+        for layer, (keys, values) in self._slots.items():
+            self._slots[layer] = _moved(keys, rows, window, capacity), _moved(values, rows, window, capacity)
 
     @property
     def nbytes(self) -> int:
-        tensors = [self._positions, self._valid]
-        for pair in (*self._slots.values(), *self._memories.values()):
-            tensors.extend(pair)
-        return sum(tensor.untyped_storage().nbytes() for tensor in tensors)
+        pairs = [*self._slots.values(), *self._memories.values()]
+        return self._lineage.nbytes + sum(tensor.untyped_storage().nbytes() for pair in pairs for tensor in pair)
 
     @property
     def tokens_read(self) -> int:
-        return self._tokens_read
+        return self._entries_read * len(self._slots)
 
 
-def _grown(slot: Tensor, capacity: int) -> Tensor:
-    """The slots with zeros behind them, up to `capacity`."""
-    missing = capacity - slot.shape[1]
-    return slot if missing <= 0 else torch.cat([slot, slot.new_zeros(slot.shape[0], missing, *slot.shape[2:])], 1)
+@final
+@dataclass(frozen=True, eq=False)
+class DenseOpening(Opening):
+    """The slots of all layers, and of those of the window what this pass may see."""
+
+    layout: Layout
+    """`index`: which of all rows' slots an entry is written to."""
+    positions: Int[Tensor, "r s"]
+    mask: Bool[Tensor, "r #n s"]
+    slots: dict[str, KeysValues]
+    memories: dict[str, KeysValues]
+    capacity: int
+
+    def write(
+        self, layer: int, keys: Float[Tensor, "r n g k"], values: Float[Tensor, "r n g k"], layout: Layout
+    ) -> None:
+        if str(layer) not in self.slots:
+            self.slots[str(layer)] = self._allocated(keys), self._allocated(values)
+        index = layout.index.flatten()
+        for slots, new in zip(self.slots[str(layer)], (keys, values), strict=True):
+            slots.flatten(0, 1).index_copy_(0, index, new.flatten(0, 1).to(slots.dtype))
+
+    def _allocated(self, like: Tensor) -> Tensor:
+        slots = like.new_empty(like.shape[0], self.capacity, *like.shape[2:])
+        slots[:, : self.mask.shape[2]] = 0
+        return slots
+
+    def read(self, layer: int, q: Float[Tensor, "r n h k"], layout: Layout) -> list[Part]:
+        keys, values = (slots[:, : self.mask.shape[2]] for slots in self.slots[str(layer)])
+        return [Part(keys, values, self.positions, self.mask)]
+
+    def memory(self, layer: int, name: str, make: Callable[[], KeysValues]) -> KeysValues:
+        if f"{name}.{layer}" not in self.memories:
+            self.memories[f"{name}.{layer}"] = make()
+        return self.memories[f"{name}.{layer}"]
+
+
+def _fold(layout: Layout, index: Int[Tensor, "r n"]) -> Layout:
+    """A layout of sequences as one of rows, the sequences of a row one after the other."""
+    shape = layout.valid.shape
+
+    def rows(value: Tensor) -> Tensor:
+        return value.expand(shape).reshape(index.shape)
+
+    if shape == index.shape:
+        return replace(layout, index=index, seen=None)
+    return Layout(
+        positions=rows(layout.positions),
+        valid=rows(layout.valid),
+        index=index,
+        segments=rows(layout.segments),
+        kinds=rows(layout.kinds),
+        base=layout.base.view(index.shape[0], -1)[:, 0],
+        prefix=rows(layout.prefix),
+    )
+
+
+def _moved(slots: Tensor, rows: Tensor | slice, filled: int, capacity: int) -> Tensor:
+    """Some rows of slots in new room, the first `filled` slots of each; in their own where nothing changes."""
+    if isinstance(rows, slice) and slots.shape[1] == capacity:
+        return slots
+    chosen = slots[rows, :filled]
+    moved = slots.new_empty(chosen.shape[0], capacity, *slots.shape[2:])
+    moved[:, :filled] = chosen
+    return moved

@@ -4,13 +4,14 @@ b rows, t entries, d width
 """
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from unimodal.attention import Pattern
 from unimodal.caches import LayerCache
-from unimodal.hidden import Memory
+from unimodal.hidden import MemoryView
 from unimodal.layout import Layout
 
 
@@ -21,6 +22,9 @@ class Mixer(nn.Module, ABC):
     change it; entry by entry through a cache gives what one pass gives; any list of parts equals one dense attention.
     """
 
+    same_input: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Groups of its linear maps that read one and the same tensor (`unimodal.rewrites.joined`)."""
+
     @abstractmethod
     def forward(
         self,
@@ -28,7 +32,7 @@ class Mixer(nn.Module, ABC):
         layout: Layout,
         pattern: Pattern,
         cache: LayerCache,
-        memory: Memory | None = None,
+        memory: MemoryView | None = None,
     ) -> Float[Tensor, "b t d"]:
         """What each entry learns of the others.
 

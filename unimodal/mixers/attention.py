@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from unimodal.attention import Part, Pattern, attention
 from unimodal.caches import LayerCache
-from unimodal.hidden import Memory
+from unimodal.hidden import MemoryView
 from unimodal.layout import Layout
 from unimodal.mixers import Mixer
 
@@ -69,13 +69,15 @@ class Projected(Mixer):
 class SelfAttention(Projected):
     """Attention over the own sequence, through the cache."""
 
+    same_input = (("query", "key", "value"),)
+
     def forward(
         self,
         x: Float[Tensor, "b t d"],
         layout: Layout,
         pattern: Pattern,
         cache: LayerCache,
-        memory: Memory | None = None,
+        memory: MemoryView | None = None,
     ) -> Float[Tensor, "b t d"]:
         q = pattern.rotate(self.queries(x), layout.positions)
         keys, values = self.keys_values(x)
@@ -87,15 +89,21 @@ class SelfAttention(Projected):
 class CrossAttention(Projected):
     """Attention over a memory; its keys and values are computed once for a source, whatever the steps and beams."""
 
+    same_input = (("key", "value"),)
+
     def forward(
         self,
         x: Float[Tensor, "b t d"],
         layout: Layout,
         pattern: Pattern,
         cache: LayerCache,
-        memory: Memory | None = None,
+        memory: MemoryView | None = None,
     ) -> Float[Tensor, "b t d"]:
         assert memory is not None, "a cross-attention stands where no memory is named"
-        keys, values = cache.memory(memory.name, lambda: self.keys_values(memory.hidden))
-        part = Part(keys, values, memory.positions, memory.visible(layout), rows=memory.row_of)
+        keys, values = cache.memory(memory.name, lambda: self._keys_values_of(memory))
+        part = Part(keys, values, memory.positions, memory.mask, examples=memory.examples)
         return self.attended(self.queries(x), [part], pattern)
+
+    def _keys_values_of(self, memory: MemoryView) -> tuple[Tensor, Tensor]:
+        assert memory.hidden is not None, "a layer that did not run over the prompt reads a memory"
+        return self.keys_values(memory.hidden)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from unimodal.attention import Pattern
 from unimodal.caches import LayerCache
-from unimodal.hidden import Memory
+from unimodal.hidden import MemoryView
 from unimodal.layout import Layout
 from unimodal.mixers import Mixer
 
@@ -33,7 +33,7 @@ class Capped(Mixer):
         layout: Layout,
         pattern: Pattern,
         cache: LayerCache,
-        memory: Memory | None = None,
+        memory: MemoryView | None = None,
     ) -> Float[Tensor, "b t d"]:
         mixed: Tensor = self.mixer(x, layout, pattern.capped(self.cap), cache, memory)
         return mixed

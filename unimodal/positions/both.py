@@ -23,6 +23,7 @@ class Both(Position):
         super().__init__()
         self.first = first(dim)
         self.second = second(dim)
+        self.limit = min((p.limit for p in (self.first, self.second) if p.limit is not None), default=None)
 
     def add(self, x: Float[Tensor, "b t d"], positions: Int[Tensor, "#b t"]) -> Float[Tensor, "b t d"]:
         added: Tensor = self.second.add(self.first.add(x, positions), positions)

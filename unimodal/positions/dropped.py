@@ -16,6 +16,7 @@ class Dropped(Position):
     def __init__(self, dim: int, *, position: Callable[[int], Position], rate: float) -> None:
         super().__init__()
         self.position = position(dim)
+        self.limit = self.position.limit
         self.dropout = nn.Dropout(rate)
 
     def add(self, x: Float[Tensor, "b t d"], positions: Int[Tensor, "#b t"]) -> Float[Tensor, "b t d"]:

@@ -1,0 +1,145 @@
+"""Passes of a decoder: a recording gives what is run, whatever the window; a fork moves nothing; room is made once.
+
+r rows, n entries, s slots
+"""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from tests.laws.decoding import SPECS, START, TOKENS, items, random_model
+from tests.unit.counted import Operations
+from unimodal.batching import token_piece
+from unimodal.caches.dense import Dense
+from unimodal.decoder_pass import DecoderPass
+from unimodal.generate import Prompt
+from unimodal.lineage import ROUND
+from unimodal.model import UnimodalForConditionalGeneration
+from unimodal.session import Session
+from unimodal.tree import TokenTree
+
+
+class Kept:
+    """Runs passes, and keeps the last one with what went in and what came out."""
+
+    def __init__(self) -> None:
+        self.step: DecoderPass | None = None
+
+    def __call__(self, step: DecoderPass) -> Tensor:
+        self.step, self.before = step, {name: tensor.clone() for name, tensor in step.tensors.items()}
+        self.last = step.run()
+        return self.last
+
+
+def begun(
+    model: UnimodalForConditionalGeneration, lengths: tuple[int, ...], kept: Kept, limit: int = 0
+) -> tuple[Session, Tensor]:
+    asked = items(model, *lengths)
+    prompt = Prompt.of(model, asked, [token_piece([START])] * len(asked))
+    session = Session(model, Dense, run=kept, limit=limit)
+    return session, session.prefill(prompt.read(model), prompt.target)
+
+
+def go_on(session: Session, nodes: int = 1) -> None:
+    tree = TokenTree.chain(torch.randint(4, TOKENS, (session.rows, nodes)))
+    session.forward(tree)
+    session.commit_all(tree)
+
+
+@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("mode", ["real", "symbolic"])
+@torch.no_grad()
+def test_a_recorded_pass_is_the_pass(name: str, mode: str) -> None:
+    """A recording of one step serves the steps behind it; one that leaves shapes open serves wider windows too."""
+    model, kept = random_model(name, 0), Kept()
+    session, _ = begun(model, (5, 3), kept)
+    session.fork(torch.tensor([0, 0, 1, 1]))
+    go_on(session)
+    step = kept.step
+    assert step is not None
+    recorded = make_fx(lambda tensors: step.given(tensors).run(), tracing_mode=mode, _allow_non_fake_inputs=True)(
+        step.tensors
+    )
+    windows = set()
+    for _ in range(3 if mode == "real" else 20):
+        session.fork(torch.randint(0, 2, (4,)) + torch.tensor([0, 0, 2, 2]))
+        go_on(session)
+        found = recorded(kept.before)
+        assert torch.equal(found, kept.last)
+        for path, tensor in kept.step.tensors.items():  # what was written, too
+            torch.testing.assert_close(kept.before[path], tensor, rtol=0, atol=0, equal_nan=True)
+        windows.add(kept.step.opening.mask.shape[-1])
+    assert len(windows) == (1 if mode == "real" else 2)
+    assert set(kept.step.tensors) == set(step.tensors)
+
+
+@torch.no_grad()
+def test_a_fork_of_beams_moves_no_keys_and_room_is_made_once() -> None:
+    model, kept = random_model("t5", 0), Kept()
+    session, _ = begun(model, (5, 3, 4), kept, limit=60)
+    session.fork(torch.arange(3).repeat_interleave(4))
+    go_on(session)
+    addresses = _addresses(session)
+    for _ in range(50):
+        order = torch.randint(0, 4, (3, 4)) + 4 * torch.arange(3)[:, None]
+        with Operations() as counted:
+            session.fork(order.flatten())
+        assert sum(counted.names.values()) <= 6, counted.names
+        go_on(session)
+    assert _addresses(session) == addresses
+    tail = sum(range(51)) * 4  # what separate copies would have read
+    assert session.cache.tokens_read < 2 * 3 * tail
+    session.fork(torch.arange(4, 12))
+    assert _addresses(session) != addresses
+    go_on(session)
+
+
+def _addresses(session: Session) -> list[int]:
+    return [tensor.data_ptr() for name, tensor in _tensors(session).items() if ".slots." in name]
+
+
+def _tensors(session: Session) -> dict[str, Tensor]:
+    assert isinstance(session._run, Kept) and session._run.step is not None
+    return session._run.step.tensors
+
+
+@torch.no_grad()
+def test_slots_of_dead_branches_are_used_again() -> None:
+    """Four beams that all descend from one at every step never need more than a window or two."""
+    kept = Kept()
+    session, _ = begun(random_model("t5", 0), (5,), kept, limit=100)
+    session.fork(torch.zeros(4, dtype=torch.long))
+    for _ in range(90):
+        go_on(session)
+        session.fork(torch.zeros(4, dtype=torch.long))
+    go_on(session)
+    assert session.length.tolist() == [92] * 4
+    assert kept.step is not None and kept.step.opening.mask.shape[-1] <= 92 + 2 * ROUND
+
+
+@torch.no_grad()
+def test_rows_with_fewer_sequences_than_others_cost_no_copy_and_change_nothing() -> None:
+    """In any order, and where one prompt has three sequences and another one."""
+    model, kept = random_model("t5", 0), Kept()
+    session, _ = begun(model, (5, 3, 4), kept)
+    tokens = torch.randint(4, TOKENS, (6, 9))
+    rows = torch.tensor([2, 0, 2, 2, 0, 2])
+    session.fork(rows)
+    alone, _ = begun(model, (5, 3, 4), Kept())
+    singles = []
+    for row in range(6):
+        torch.manual_seed(0)
+        one = begun(random_model("t5", 0), (5, 3, 4), Kept())[0]
+        one.fork(rows[row : row + 1])
+        singles.append(one)
+    for step in range(9):
+        tree = TokenTree.chain(tokens[:, step : step + 1])
+        found = session.forward(tree)
+        session.commit_all(tree)
+        assert session.length.tolist() == [step + 2] * 6
+        for row, one in enumerate(singles):
+            single = TokenTree.chain(tokens[row : row + 1, step : step + 1])
+            torch.testing.assert_close(one.forward(single)[0], found[row], rtol=1e-9, atol=1e-9)
+            one.commit_all(single)
+    assert kept.step is not None and kept.step.entries.shape == (2, 4)
