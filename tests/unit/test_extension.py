@@ -122,3 +122,11 @@ def test_a_head_of_its_own_grows_too(tiny: Unimodal, greek: Vocabulary) -> None:
     larger = extend(UnimodalForConditionalGeneration(config), greek.space)
     assert isinstance(larger.head, OwnHead) and larger.head.project.weight.shape[0] == len(greek.space)
     assert larger.head.project.bias.shape[0] == len(greek.space)
+
+
+def test_a_readout_grows_by_the_letters_alone(tiny: Unimodal, greek: Vocabulary) -> None:
+    before = tiny.processor.vocabulary.space
+    larger, frames = extend(tiny.model, greek.space), torch.randn(3, 8)
+    scores, grown = (model.read_off("speech", frames) for model in (tiny.model, larger))
+    assert scores.shape[1] == before.size("text") and grown.shape[1] == greek.space.size("text")
+    assert torch.equal(grown[:, : scores.shape[1]], scores)

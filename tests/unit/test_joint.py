@@ -65,7 +65,7 @@ def heard(item: Item, answers: list[list[int]]) -> list[float]:
         if answer[-1] == END:
             known = all(0 < token < TOKENS - 1 for token in answer[:-1])
             loss = torch.nn.functional.ctc_loss(
-                logs, torch.tensor(answer[:-1]), (len(logs),), (len(answer) - 1,), reduction="sum"
+                logs, torch.tensor(answer[:-1]), torch.tensor(len(logs)), torch.tensor(len(answer) - 1), reduction="sum"
             )
             found.append(-float(loss) if known else -torch.inf)
             continue
@@ -141,9 +141,7 @@ def test_what_a_model_or_a_prompt_lacks_is_told_in_a_line() -> None:
     weights = {"heard": 0.3}
     decoding = Decoding(Greedy(), joint=JointScorer({"heard": HEARD}, weights=weights))
     deaf = model_with("encoder_decoder")
-    with pytest.raises(
-        ValueError, match=r"joint.heard: net: the model has no readout of text \(it has none\)"
-    ):
+    with pytest.raises(ValueError, match=r"joint.heard: net: the model has no readout of text \(it has none\)"):
         write_tokens(deaf, Prompt.of(deaf, ASKED), decoding)
     other = model_with("causal_decoder")
     other.vocabulary = type(other.vocabulary)([{"text": TOKENS - 2}, {"task": ["a", "b"]}])

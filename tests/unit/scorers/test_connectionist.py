@@ -82,7 +82,11 @@ def test_the_whole_answer_is_what_torch_sums() -> None:
         state = after(begin(scores), answer)
         for row, length in enumerate(LENGTHS):
             loss = torch.nn.functional.ctc_loss(
-                scores[row, :length].log_softmax(-1), torch.tensor(answer), (length,), (len(answer),), reduction="sum"
+                scores[row, :length].log_softmax(-1),
+                torch.tensor(answer),
+                torch.tensor(length),
+                torch.tensor(len(answer)),
+                reduction="sum",
             )
             assert float(state.whole[row]) == pytest.approx(-float(loss))
 
@@ -101,7 +105,7 @@ def test_long_and_certain_frames_stay_exact() -> None:
         total = state.prefix[0]
     assert total > -1e5 and state.whole.isfinite().all()
     loss = torch.nn.functional.ctc_loss(
-        scores[0].log_softmax(-1), torch.tensor(answer), (300,), (len(answer),), reduction="sum"
+        scores[0].log_softmax(-1), torch.tensor(answer), torch.tensor(300), torch.tensor(len(answer)), reduction="sum"
     )
     assert float(state.whole[0]) == pytest.approx(-float(loss), rel=1e-9)
 
