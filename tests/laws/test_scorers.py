@@ -27,12 +27,14 @@ def model_with(architecture: str, readouts: dict[str, Any] | None = None) -> Uni
     torch.manual_seed(4)
     spec = {**model_spec(architecture), "vocabulary": VOCABULARY}
     model = UnimodalForConditionalGeneration(UnimodalConfig(spec=spec, readouts=readouts))
-    return randomised(model).double().eval()
+    made: UnimodalForConditionalGeneration = randomised(model).double().eval()
+    return made
 
 
 MODEL = model_with("encoder_decoder", {"text": {"class": "unimodal.heads.OwnHead", "bias": True}})
 ASKED = items(MODEL, 7, 1, 12, 4)
-CASES: list[Scorer[Any]] = [ConnectionistScorer("text"), LanguageModelScorer(model_with("causal_decoder"))]
+LANGUAGE_MODEL = model_with("causal_decoder")
+CASES: list[Scorer[Any]] = [ConnectionistScorer("text"), LanguageModelScorer(LANGUAGE_MODEL)]
 every_scorer = pytest.mark.parametrize("scorer", CASES, ids=lambda scorer: type(scorer).__name__)
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.laws.decoding import END, TOKENS, full_pass, items
-from tests.laws.test_scorers import ASKED, CASES, MODEL, begin, model_with
+from tests.laws.test_scorers import ASKED, CASES, LANGUAGE_MODEL, MODEL, begin, model_with
 from unimodal.batching import Item, Piece, token_piece
 from unimodal.generate import Decoding, Prompt, decoding_of, write_tokens
 from unimodal.hub import Unimodal
@@ -83,7 +83,7 @@ def test_a_wide_beam_finds_the_best_answer_by_the_joint_score(length_penalty: fl
     beam = Beam(len(every), length_penalty=length_penalty, renormalised=False)
     decoding = Decoding(beam, joint=joint(WEIGHTS, bonus), limit=limit)
     found = write_tokens(MODEL, Prompt.of(MODEL, asked), decoding)
-    language = plain_scores(LANGUAGE.model, [Item("", ())] * len(every), every)
+    language = plain_scores(LANGUAGE_MODEL, [Item("", ())] * len(every), every)
     for item, hypotheses in zip(asked, found, strict=True):
         sums = zip(every, plain_scores(MODEL, [item] * len(every), every), heard(item, every), language, strict=True)
         expected = {
