@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -19,6 +20,7 @@ from transformers import T5Config, T5ForConditionalGeneration
 from unimodal.config import UnimodalConfig
 from unimodal.conversions.t5 import T5
 from unimodal.layout import Layout
+from unimodal.machine import describe_run
 from unimodal.measure import TimedRatio, timed_ratio
 from unimodal.model import UnimodalForConditionalGeneration
 
@@ -91,7 +93,13 @@ def synchronise() -> None:
 
 
 def report(results: dict[str, TimedRatio], options: argparse.Namespace) -> None:
-    run = {"batch": options.batch, "length": options.length, "device": DEVICE.type, "threads": torch.get_num_threads()}
+    run: dict[str, Any] = {
+        "batch": options.batch,
+        "length": options.length,
+        "device": DEVICE.type,
+        "threads": torch.get_num_threads(),
+    }
+    run |= describe_run("torch", "transformers")
     written = json.dumps({**run, **{name: asdict(result) for name, result in results.items()}}, indent=2)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(written + "\n", encoding="utf-8")

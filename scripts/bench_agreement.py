@@ -22,6 +22,7 @@ from torch import Tensor
 from unimodal.batching import IGNORED, Padded
 from unimodal.hub import Checkpoint, Unimodal, load
 from unimodal.losses import token_losses
+from unimodal.machine import describe_run
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.task import TaskUnavailable
 from unimodal.tasks.pretrained import SMOLLM2
@@ -55,7 +56,9 @@ def main() -> None:
         results[dtype] = compare(expected, found)
     report(results)
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({"model": folder.name, **results}, indent=2) + "\n", encoding="utf-8")
+    options.out.write_text(
+        json.dumps({**describe_run("torch"), "model": folder.name, **results}, indent=2) + "\n", encoding="utf-8"
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,7 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from unimodal.machine import describe_run
 from unimodal.training.checkpoints import Writer
 from unimodal.training.checkpoints.background import Background
 from unimodal.training.checkpoints.immediate import Immediate
@@ -108,6 +109,7 @@ def main() -> None:
         }
         for kind, rounds in found.items()
     }
+    result |= describe_run("torch", "lightning")
     result |= {"megabytes of weights": options.megabytes, "rounds": options.rounds, "threads": torch.get_num_threads()}
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     Console().print_json(data=result)

@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     contenders = [one for one in CONTENDERS if asked is None or one.name in asked or one is REFERENCE]
     began, console = time.perf_counter(), Console()
     results: dict[str, Any] = {
-        "run": describe_run("torch", "transformers", "ctranslate2"),
+        **describe_run("torch", "transformers", "ctranslate2"),
         "source": options.source,
         "tokens": options.tokens,
         "threads": options.threads,

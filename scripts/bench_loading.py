@@ -20,6 +20,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
+from unimodal.machine import describe_run, peak_memory, reset_peak_memory, resident_memory
+
 Figures = dict[str, float]
 
 
@@ -77,24 +79,18 @@ LOADERS = {"ours": ours, "transformers": theirs}
 @torch.no_grad()
 def measure(load: Callable[[], nn.Module], folder: Path) -> Figures:
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before, began = _memory("VmRSS"), time.perf_counter()
+    reset_peak_memory()
+    before, began = resident_memory(), time.perf_counter()
     model = load()
-    loaded, after_load = time.perf_counter() - began, _memory("VmHWM")
+    loaded, after_load = time.perf_counter() - began, peak_memory()
     model(input_ids=torch.arange(16)[None])
-    used, after_use = time.perf_counter() - began, _memory("VmHWM")
+    used, after_use = time.perf_counter() - began, peak_memory()
     return {
         "load seconds": loaded,
         "use seconds": used,
         "load peak": (after_load - before) / size,
         "use peak": (after_use - before) / size,
     }
-
-
-def _memory(field: str) -> int:
-    """Bytes."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
 
 
 def _fetched() -> Path:
@@ -107,7 +103,8 @@ def report(medians: dict[str, Figures], out: Path, rounds: int) -> None:
     first, second = medians["ours"], medians["transformers"]
     ratios = {name: first[name] / second[name] for name in first if name.endswith("seconds")}
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"rounds": rounds, **medians, "ratios": ratios}, indent=2) + "\n", encoding="utf-8")
+    written = {**describe_run("torch", "transformers"), "rounds": rounds, **medians, "ratios": ratios}
+    out.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
     table = Table("median", *LOADERS, "ratio")
     for name in first:
         table.add_row(name, f"{first[name]:.3f}", f"{second[name]:.3f}", f"{first[name] / second[name]:.3f}")

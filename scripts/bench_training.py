@@ -42,6 +42,7 @@ from transformers import (
 
 from unimodal.batching import IGNORED, Batch, EncoderDecoder, Item, Packed, Packer, Padded, token_piece
 from unimodal.conversions.t5 import T5
+from unimodal.machine import describe_run
 from unimodal.measure import TimedRatio
 from unimodal.objectives import total
 from unimodal.training.cli import DEFAULTS
@@ -315,7 +316,13 @@ def main() -> None:
 
 
 def report(results: dict[str, TimedRatio], options: argparse.Namespace) -> None:
-    run = {"batch": options.batch, "length": options.length, "steps": options.steps, "quick": options.quick}
+    run: dict[str, Any] = {
+        "batch": options.batch,
+        "length": options.length,
+        "steps": options.steps,
+        "quick": options.quick,
+    }
+    run |= describe_run("torch", "transformers", "lightning")
     written = {**run, "threads": torch.get_num_threads(), **{name: asdict(result) for name, result in results.items()}}
     options.out.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
     table = Table("T5-small, float32", "ours, entries/s", "Seq2SeqTrainer, entries/s", "ratio")

@@ -11,6 +11,8 @@ from typing import final
 
 from scripts.contenders import Answerer, Contender, Rows
 
+PATIENCE = 5.0
+"""Seconds."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -76,10 +78,12 @@ class Worker:
         return Reply(failure=failure)
 
     def close(self) -> None:
-        """Ends the process."""
+        """Ends the process, which stops by itself unless it is at work."""
+        self._connection.close()
+        self._process.join(timeout=PATIENCE)
         if self._process.is_alive():
             self._process.kill()
-        self._process.join()
+            self._process.join()
 
 
 def serve(connection: Connection, contender: Contender, folder: Path, threads: int) -> None:
@@ -91,6 +95,8 @@ def serve(connection: Connection, contender: Contender, folder: Path, threads: i
         began = time.perf_counter()
         try:
             rows = work()
+        except NotImplementedError as error:
+            return Reply(failure=str(error))
         except Exception as error:  # a rival's failure is a row of the bench, not its end
             return Reply(failure=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
         return Reply(seconds=time.perf_counter() - began, rows=rows, peak_bytes=peak_memory() - before)

@@ -5,6 +5,7 @@ Memory is read from Linux's /proc; elsewhere those functions raise OSError.
 
 import os
 import platform
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -84,7 +85,7 @@ def describe_run(*packages: str) -> dict[str, Any]:
     A package that is not installed has no version.
     """
     return {
-        "command": " ".join(["python", *sys.orig_argv[1:]]),
+        "command": shlex.join(["python", *sys.orig_argv[1:]]),
         "date": date.today().isoformat(),
         "processor": describe_processor(),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},

@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import shlex
 import sys
 from datetime import date
 
@@ -48,7 +49,7 @@ def test_the_bandwidth_is_within_what_memory_can_do() -> None:
 
 def test_a_run_is_described_by_its_own_command() -> None:
     run = describe_run("torch", "no-such-package-anywhere")
-    assert run["command"].split()[1:] == " ".join(sys.orig_argv[1:]).split()
+    assert shlex.split(run["command"]) == ["python", *sys.orig_argv[1:]]
     assert run["date"] == date.today().isoformat()
     assert torch.__version__.startswith(run["versions"]["torch"].partition("+")[0])
     assert run["versions"]["no-such-package-anywhere"] is None
