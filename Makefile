@@ -75,10 +75,15 @@ checkpoints: $(STAMP) ## run every checkpoint family beside transformers and wri
 results: $(STAMP) ## README's results, from a demo's metrics.json
 	$(BIN)/python scripts/results.py $(OUT)
 
-bench: $(STAMP) ## speed beside transformers, in one run
+bench: $(STAMP) ## speed and memory beside the best rivals, in one run each, and docs/benchmarks.md from it
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[bench]"
+	$(BIN)/python -m scripts.bench_decoding
+	$(BIN)/python scripts/bench_int8.py
+	$(BIN)/python scripts/bench_long_input.py
 	$(BIN)/python scripts/bench.py
 	$(BIN)/python scripts/bench_loading.py
 	$(BIN)/python scripts/bench_training.py
+	$(BIN)/python scripts/benchmarks.py
 
 soak: $(STAMP) ## kill training KILLS=200 times at random, SHARDED=60 of them under ZeRO-2 in two processes
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/soak.py --kills $(KILLS) --sharded $(SHARDED) $(if $(PATIENCE),--patience $(PATIENCE))

@@ -41,7 +41,7 @@ CONTENDERS: tuple[Contender, ...] = (
     Ours("unimodal, int8", numbers="int8"),
 )
 QUICK = ("transformers", "unimodal")
-READY, FIRST, LATER = 120.0, 240.0, 120.0
+READY, FIRST, LATER = 300.0, 240.0, 120.0
 """Seconds that loading, a first call (compiling, too) and a later call may take; then a contender is left out."""
 
 

@@ -12,6 +12,7 @@ from scripts.contenders import Rows
 
 SPECIAL = 4
 """Tokens below are no part of a source."""
+LOOKED_UP = ("embed_tokens", "embed_positions")
 FIRST_READ = ("k", "v", "k_proj", "v_proj")
 """Maps of a cross-attention that run once a source, not once a token."""
 
@@ -61,7 +62,7 @@ class Shape:
         read = sum(
             parameter.numel()
             for name, parameter in decoder.named_parameters()
-            if "embed" not in name and not _is_read_first(name)
+            if name.split(".")[-2] not in LOOKED_UP and not _is_read_first(name)
         )
         config = model.config
         entry = 2 * config.num_hidden_layers * config.num_attention_heads * _head_width(config) * 4

@@ -70,7 +70,7 @@ class Worker:
             if self._connection.poll(limit_seconds):
                 reply: Reply = self._connection.recv()
                 return reply
-            failure = f"not done within {limit_seconds:.0f} s"
+            failure = f"not done within {limit_seconds:g} s"
         except (EOFError, ConnectionError):
             self._process.join()
             failure = f"its process ended with status {self._process.exitcode}"
