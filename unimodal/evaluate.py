@@ -9,7 +9,7 @@ from typing import Any, final
 import torch
 
 from unimodal.batching import Item
-from unimodal.generate import Decoding, decoding_of
+from unimodal.generate import Decoding
 from unimodal.hub import Unimodal
 from unimodal.task import Example, Task
 
@@ -89,7 +89,7 @@ def evaluate(
     """
     if split == "train":
         raise ValueError("split: a model is not evaluated on its training examples; choose validation or test")
-    began, decoding = time.perf_counter(), decoding_of(decoding)
+    began, decoding = time.perf_counter(), model.decoding(decoding)
     examples = _chosen(task.examples(split), limit)
     if not examples:
         raise ValueError(f"split: the task {task.name} has no {split} examples")

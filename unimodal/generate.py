@@ -23,6 +23,7 @@ from unimodal.samplers import Growth, Hypothesis, Sampler
 from unimodal.samplers.greedy import Greedy
 from unimodal.session import Session
 from unimodal.spec import load_spec
+from unimodal.vocabulary import Vocabulary
 from unimodal.writers import Writer
 from unimodal.writers.frames import Ends, FrameWriter
 from unimodal.writers.tokens import TokenWriter
@@ -60,18 +61,29 @@ class Decoding:
         self.limit = limit
 
 
-def decoding_of(choice: str | Mapping[str, Any] | Decoding | None) -> Decoding:
-    """A Decoding by its name in `configs/decoding/`, by a spec, or as it is; greedy where nothing is chosen."""
+def decoding_of(choice: str | Mapping[str, Any] | Decoding | None, vocabulary: Vocabulary | None = None) -> Decoding:
+    """A Decoding by its name or file, by a spec, or as it is; greedy where nothing is chosen.
+
+    Parts that leave out `vocabulary` or `limit` are given the model's, and the longest answer's steps.
+    """
     if isinstance(choice, Decoding):
         return choice
     if choice is None:
         return Decoding(Greedy())
     if isinstance(choice, str):
-        known = sorted(path.stem for path in DECODINGS.glob("*.yaml"))
-        if choice not in known:
-            raise ValueError(f"decoding: there is no '{choice}' among {', '.join(known)}")
-        choice = load_spec(DECODINGS / f"{choice}.yaml")
-    return build({"class": "unimodal.generate.Decoding", **choice}, Decoding, where="decoding")
+        choice = load_spec(find_decoding(choice))
+    context = {"limit": choice.get("limit", LIMIT), **({} if vocabulary is None else {"vocabulary": vocabulary})}
+    return build({"class": "unimodal.generate.Decoding", **choice}, Decoding, where="decoding", **context)
+
+
+def find_decoding(name: str) -> Path:
+    """The file of a decoding: a YAML file's own path, or a name in `configs/decoding/`. Raises ValueError."""
+    if Path(name).suffix == ".yaml" and Path(name).is_file():
+        return Path(name)
+    known = sorted(path.stem for path in DECODINGS.glob("*.yaml"))
+    if name not in known:
+        raise ValueError(f"decoding: there is no '{name}' among {', '.join(known)}")
+    return DECODINGS / f"{name}.yaml"
 
 
 @final

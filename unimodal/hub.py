@@ -80,7 +80,7 @@ class Unimodal(Loaded):
     ) -> list[Result]:
         """As `answer`, for prompts that the processor has read already."""
         began = time.perf_counter()
-        chosen = decoding_of(decoding)
+        chosen = self.decoding(decoding)
         if task.codec is None:
             written = write_frames(self.model, items, task.writes, chosen)
             seconds = (time.perf_counter() - began) / max(len(items), 1)
@@ -101,10 +101,14 @@ class Unimodal(Loaded):
         """
         if task.codec is None:
             raise ValueError(f"{task.name}: does not stream, for it writes {task.writes} and no tokens")
-        began, chosen, codec = time.perf_counter(), decoding_of(decoding), task.codec
+        began, chosen, codec = time.perf_counter(), self.decoding(decoding), task.codec
         guide = GrammarGuide(codec.grammar(), limit=chosen.limit)
         growing = stream_tokens(self.model, Prompt.of(self.model, [item]), chosen, guide=guide)
         return (_result(task.name, codec, so_far, time.perf_counter() - began) for so_far in _sums(growing))
+
+    def decoding(self, choice: Choice) -> Decoding:
+        """How answers are decoded, by a name, a file or a spec; what names tokens knows this model's."""
+        return decoding_of(choice, self.processor.vocabulary)
 
     def task(self, name: str) -> Task:
         """A task by its name, in this model's tokens; ValueError where it is unknown, or unknown to the model."""
@@ -181,7 +185,7 @@ class TaughtWork(Work):
         return list(answers)
 
     def stream(self, part: int, decoding: Choice) -> Iterator[Result] | None:
-        if self.is_sound or not decoding_of(decoding).sampler.streams:
+        if self.is_sound or not self._model.decoding(decoding).sampler.streams:
             return None
         return self._model.stream(self._task, self._items[part], decoding=decoding)
 

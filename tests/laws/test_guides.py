@@ -22,6 +22,7 @@ from unimodal.guides.banned import BannedGuide
 from unimodal.guides.chain import ChainGuide
 from unimodal.guides.forced import ForcedGuide
 from unimodal.guides.grammar import GrammarGuide
+from unimodal.guides.json_schema import JsonSchemaGuide
 from unimodal.guides.ngrams import NgramGuide
 from unimodal.guides.normalised import NormalisedGuide
 from unimodal.guides.prompt import PromptGuide
@@ -66,7 +67,8 @@ def test_every_guide_of_the_folder_is_tried_here():
         for _, part in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
             if issubclass(part, Guide) and part.__module__ == module.name and not inspect.isabstract(part):
                 found.add(part)
-    assert found == set(CASES | WITHOUT_STRENGTH)
+    # JSON needs a vocabulary of its own: tests/unit/guides/test_json_schema.py has its laws.
+    assert found == set(CASES | WITHOUT_STRENGTH) | {JsonSchemaGuide}
 
 
 def states_along(guide, tokens):

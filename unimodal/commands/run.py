@@ -16,7 +16,6 @@ from unimodal.own_tasks import read_tasks
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from unimodal.generate import Decoding
     from unimodal.work import Result, Work
 
 OPTIONS = ("source", "target", "timestamps", "speaker", "vocoder")
@@ -33,12 +32,12 @@ def main(arguments: list[str]) -> int:
     from rich.console import Console
     from transformers.utils import logging
 
-    from unimodal.generate import decoding_of
+    from unimodal.generate import find_decoding
     from unimodal.hub import load_asked
     from unimodal.work import perform
 
     logging.disable_progress_bar()  # loading takes no two seconds
-    decoding = None if options.decoding is None else decoding_of(options.decoding)
+    decoding = None if options.decoding is None else str(find_decoding(options.decoding))
     model = load_asked(_model(options.model), base=options.base)
     chosen = {name: getattr(options, name) for name in OPTIONS}
     work = model.prepare(options.task, options.inputs, prompt=options.prompt, options=chosen)
@@ -80,7 +79,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--vocoder", metavar="FOLDER|HUB_ID", help="a HiFi-GAN that makes the sound; default: Griffin-Lim"
     )
-    parser.add_argument("--decoding", metavar="NAME", help="a name in configs/decoding: greedy, beam, joint, sample")
+    parser.add_argument("--decoding", metavar="NAME", help="greedy, beam, joint, sample, or a YAML file")
     parser.add_argument("--out", metavar="FILE", type=Path, help="write the answer here; speech: default INPUT.wav")
     parser.add_argument("--json", action="store_true", help="one JSON object a file")
     return parser
@@ -105,7 +104,7 @@ def _outs(out: Path | None, work: "Work") -> list[Path]:
     return [out or Path(f"{name}.wav") for name in work.names]
 
 
-def _stream(work: "Work", decoding: "Decoding | None") -> bool:
+def _stream(work: "Work", decoding: str | None) -> bool:
     """Shows the answers on a terminal while they are written; whether they can be."""
     from rich.console import Console
     from rich.live import Live
