@@ -73,7 +73,8 @@ def decoding_of(choice: str | Mapping[str, Any] | Decoding | None, vocabulary: V
     if isinstance(choice, str):
         choice = load_spec(find_decoding(choice))
     context = {"limit": choice.get("limit", LIMIT), **({} if vocabulary is None else {"vocabulary": vocabulary})}
-    return build({"class": "unimodal.generate.Decoding", **choice}, Decoding, where="decoding", **context)
+    chosen: Decoding = build({"class": "unimodal.generate.Decoding", **choice}, Decoding, where="decoding", **context)
+    return chosen
 
 
 def find_decoding(name: str) -> Path:
