@@ -18,6 +18,7 @@ from unimodal.objectives import Objective, Term, total
 from unimodal.spec import load_spec
 from unimodal.training.data.module import TaskData
 from unimodal.training.measuring.evaluation_losses import EvaluationLosses
+from unimodal.training.measuring.metrics import log_once
 from unimodal.training.measuring.step_losses import StepLosses, by_task, only_counted
 from unimodal.training.optimizer import OptimizerFactory
 from unimodal.training.schedule import Constant, Schedule
@@ -139,10 +140,12 @@ class Learner(LightningModule):
         self.seconds, self._began = whole.seconds, now
         self.entries += whole.entries
         self.last_losses = whole.by_task
-        value, losses = whole.loss, {f"train/{name}": mean for name, mean in whole.by_task.items()}
+        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # set by the trainer, not declared
+        if every and not (self.trainer.global_step + 1) % every:
+            log_once(self, {f"train/{name}": mean for name, mean in whole.by_task.items()})
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
         speed = {"entries_per_second": self.entries / self.seconds} if self.seconds else {}
-        measured = {"train/loss": value, **losses, "learning_rate": rate, **speed, "real_share": whole.real_share}
+        measured = {"train/loss": whole.loss, "learning_rate": rate, **speed, "real_share": whole.real_share}
         self.log_dict(measured, batch_size=num_examples)
 
     def _begin_evaluation(self) -> None:

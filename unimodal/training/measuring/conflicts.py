@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from unimodal.batching import Batch
 from unimodal.objectives import Term, total
+from unimodal.training.distributed.gathering import is_cut
+from unimodal.training.measuring.metrics import log_once
 from unimodal.training.measuring.step_losses import is_of
 from unimodal.training.module import Learner
 
@@ -29,9 +31,10 @@ class GradientConflicts(Callback):
     """Every `every` steps, cosines between the gradients of the tasks in a batch (Yu et al. 2020, 2001.06782).
 
     A negative one is a conflict: a step for one task undoes the other's. `conflict/A~B` and `gradient_norm/A` are
-    logged; means over the run are written to its folder, as numbers and as a heat map. Gradients are those of the
-    first process's batches with respect to parameters whose name matches one of `parameters`. The run itself takes the
-    same steps: noise, buffers and gradients stay what they were.
+    logged; means over the run are written to its folder, as numbers and as a heat map. Gradients are those with respect
+    to parameters whose name matches one of `parameters`. The run itself takes the same steps: noise, buffers and
+    gradients stay what they were. Only the first process's batches are looked at: those of the others are drawn alike,
+    so their mean would be the same, and nobody has to wait. Where no process has whole parameters, nothing can be.
     """
 
     def __init__(self, *, every: int = 100, parameters: Sequence[str] = (r"^backbone\.",)) -> None:
@@ -42,8 +45,11 @@ class GradientConflicts(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, Learner)
-        if not _chosen(pl_module.model, self.parameters):
+        chosen = _chosen(pl_module.model, self.parameters)
+        if not chosen:
             raise ValueError(f"parameters: no parameter that learns is called {' or '.join(self.parameters)}")
+        if any(map(is_cut, chosen)):
+            raise ValueError("GradientConflicts: the strategy cuts parameters among processes; use one that does not")
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         begins = batch_idx % trainer.accumulate_grad_batches == 0
@@ -52,10 +58,8 @@ class GradientConflicts(Callback):
         assert isinstance(pl_module, Learner)
         gradients = gradients_by_task(pl_module, batch, self.parameters)
         cosines, norms = compare(gradients)
-        pl_module.log_dict({f"gradient_norm/{task}": norm for task, norm in norms.items()}, rank_zero_only=True)
-        pl_module.log_dict(
-            {f"conflict/{one}~{other}": cosine for (one, other), cosine in cosines.items()}, rank_zero_only=True
-        )
+        named = {f"conflict/{one}~{other}": cosine for (one, other), cosine in cosines.items()}
+        log_once(pl_module, {f"gradient_norm/{task}": norm for task, norm in norms.items()} | named)
         for pair, cosine in cosines.items():
             self._cosines[pair].append(cosine)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, final
 
+from lightning.pytorch import LightningModule
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -86,6 +87,12 @@ class MetricsFile(Logger):
                 self._columns = list(reader.fieldnames or self._columns)
                 rows = [{name: value for name, value in row.items() if value} for row in reader]
             self._rows = [{**row, "step": int(row["step"])} for row in rows if int(row["step"]) < step]
+
+
+def log_once(module: LightningModule, measured: Mapping[str, float]) -> None:
+    """Logs values of the step under way, which later steps may not have: Lightning's `log` would repeat them there."""
+    for logger in module.loggers:
+        logger.log_metrics(dict(measured), step=module.trainer.global_step)
 
 
 def _whole_lines(file: Iterable[str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import Trainer
 from safetensors.torch import load_file
 
-from tests.unit.training.conftest import Fit
+from tests.unit.training.conftest import Fit, rows
 from unimodal.batching import EncoderDecoder, Item, Padded, token_piece
 from unimodal.training.measuring.conflicts import GradientConflicts, compare, gradients_by_task
 from unimodal.training.module import Learner
@@ -67,7 +67,16 @@ def test_a_run_is_the_same_with_it_and_leaves_a_heat_map(fit: Fit) -> None:
     (cosine,) = json.loads((watched / "gradient_conflicts.json").read_text()).values()
     assert -1 <= cosine <= 1
     assert "code_completion" in (watched / "gradient_conflicts.svg").read_text()
-    assert "conflict/code_completion~code_summary" in (watched / "metrics.csv").read_text().splitlines()[0]
+    measured = [row["conflict/code_completion~code_summary"] != "" for row in rows(watched)]
+    assert measured == [True, False, True], "what was not measured at a step stands there"
+
+
+def test_cut_parameters_are_refused() -> None:
+    cut = learner()
+    vars(cut.model.backbone.decoder.blocks[0].mixer.query.weight)["ds_id"] = 3
+    trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    with pytest.raises(ValueError, match="the strategy cuts parameters among processes"):
+        GradientConflicts().on_train_start(trainer, cut)
 
 
 def test_parameters_that_are_not_there_are_named() -> None:
