@@ -28,6 +28,7 @@ from unimodal.training.data.bucketings import Bucketing
 from unimodal.training.data.items import Items
 from unimodal.training.data.mixtures import Mixture
 from unimodal.training.data.mixtures.temperature import Temperature
+from unimodal.training.data.parcels import pack
 from unimodal.training.data.rounds import Rounds
 from unimodal.training.data.shards import Shards
 from unimodal.training.data.streams import BATCHES_A_WINDOW, Stream
@@ -141,6 +142,7 @@ class TaskData(LightningDataModule):
             # A window ahead: opening one reads the examples of all its batches.
             prefetch_factor=max(2, BATCHES_A_WINDOW // workers) if workers else None,
             worker_init_fn=ignore_in_worker if workers else None,
+            collate_fn=pack if workers else None,  # type: ignore[arg-type]  # batch_size None: of one, no list
         )
 
     def val_dataloader(self) -> DataLoader[Batch]:

@@ -1,5 +1,7 @@
 """How much of its time a run waits for data."""
 
+import atexit
+import multiprocessing
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from unimodal.batching import Batch
+from unimodal.training.data.parcels import unpack
 
 STEPS = 100
 """Batches whose mean is logged: opening a window of draws delays one of sixteen."""
@@ -16,16 +19,19 @@ STEPS = 100
 
 @final
 class MeasuredLoader(DataLoader[Batch]):
-    """A loader that adds up the seconds in which its caller waits."""
+    """A loader that adds up the seconds in which its caller waits; workers give it parcels."""
 
     waited = 0.0
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch's own iterator is more than is needed
+        others = set(multiprocessing.active_children())
         batches = super().__iter__()
+        for worker in set(multiprocessing.active_children()) - others:
+            atexit.register(worker.kill)  # it is asked to end by a signal that it ignores
         while True:
             began = time.perf_counter()
             try:
-                batch = next(batches)
+                batch = unpack(next(batches)) if self.num_workers else next(batches)
             except StopIteration:
                 return
             self.waited += time.perf_counter() - began
