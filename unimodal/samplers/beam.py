@@ -163,7 +163,8 @@ class _BeamSearch(Search):
         return torch.isin(tokens, self._ends)
 
     def _penalised(self, scores: Float[Tensor, "e c"]) -> Float[Tensor, "e c"]:
-        return scores / self._length**self._beam.length_penalty
+        penalty: float = self._length**self._beam.length_penalty
+        return scores / penalty
 
     def _leave(self, examples: _Examples, rows: Int[Tensor, "e w"], tokens: Int[Tensor, "e w"]) -> Choice:
         """Drops the examples that are done."""

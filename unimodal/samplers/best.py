@@ -39,7 +39,8 @@ def _is_worthwhile(scores: Tensor, count: int) -> bool:
 def _maxima(scores: Float[Tensor, "b v"]) -> Float[Tensor, "b n"]:
     """Of the whole blocks."""
     whole = scores.shape[1] // BLOCK * BLOCK
-    return scores[:, :whole].unflatten(1, (-1, BLOCK)).amax(2)
+    blocks: Tensor = scores[:, :whole].unflatten(1, (-1, BLOCK))
+    return blocks.amax(2)
 
 
 def _tokens(blocks: Int[Tensor, "b c"], size: int) -> Int[Tensor, "b t"]:

@@ -27,7 +27,8 @@ class WhileBetter(Patience):
     """Goes on while a running prefix would beat the worst ended hypothesis if it ended at its present length."""
 
     def may_go_on(self, best: Scores, worst: Scores, *, length: int, limit: int, length_penalty: float) -> Decisions:
-        return best / length**length_penalty > worst
+        penalty: float = length**length_penalty
+        return best / penalty > worst
 
 
 @final
@@ -38,7 +39,8 @@ class WhilePossible(Patience):
     """
 
     def may_go_on(self, best: Scores, worst: Scores, *, length: int, limit: int, length_penalty: float) -> Decisions:
-        return best / (limit if length_penalty > 0 else length) ** length_penalty > worst
+        penalty: float = (limit if length_penalty > 0 else length) ** length_penalty
+        return best / penalty > worst
 
 
 @final
