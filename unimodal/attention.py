@@ -160,6 +160,8 @@ def attention(
 
     Memory grows with queries plus keys, not with their product (see `chunks`), but where weights are kept.
     """
+    if q.shape[1] <= chunks.FEWEST or pattern.keep_weights or not parts:
+        return _attention(q, parts, pattern, dropout)
     length = _chunk_length(q, parts, pattern, dropout)
     if length >= q.shape[1]:
         return _attention(q, parts, pattern, dropout)
@@ -175,8 +177,6 @@ def attention(
 def _chunk_length(q: Tensor, parts: Sequence[Part], pattern: Pattern, dropout: float) -> int:
     """How many queries attend at a time. It follows from shapes, and for a step of decoding from none but `t`."""
     rows, time, heads, _ = q.shape
-    if time <= chunks.FEWEST or pattern.keep_weights or not parts:
-        return time
     scores = rows * heads * sum(part.keys.shape[1] for part in parts) * torch.float32.itemsize
     length = chunks.chunk_length(time, scores)
     if length >= time or len(parts) > 1 or dropout or pattern.cap is not None:

@@ -32,13 +32,12 @@ class Kept:
         return self.last
 
 
-def begun(
-    model: UnimodalForConditionalGeneration, lengths: tuple[int, ...], kept: Kept, limit: int = 0
-) -> tuple[Session, Tensor]:
+def begun(model: UnimodalForConditionalGeneration, lengths: tuple[int, ...], kept: Kept, limit: int = 0) -> Session:
     asked = items(model, *lengths)
     prompt = Prompt.of(model, asked, [token_piece([START])] * len(asked))
     session = Session(model, Dense, run=kept, limit=limit)
-    return session, session.prefill(prompt.read(model), prompt.target)
+    session.prefill(prompt.read(model), prompt.target)
+    return session
 
 
 def go_on(session: Session, nodes: int = 1) -> None:
@@ -47,13 +46,12 @@ def go_on(session: Session, nodes: int = 1) -> None:
     session.commit_all(tree)
 
 
-@pytest.mark.parametrize("name", SPECS)
-@pytest.mark.parametrize("mode", ["real", "symbolic"])
+@pytest.mark.parametrize(("name", "mode"), [*((name, "symbolic") for name in SPECS), ("t5", "real")])
 @torch.no_grad()
 def test_a_recorded_pass_is_the_pass(name: str, mode: str) -> None:
     """A recording of one step serves the steps behind it; one that leaves shapes open serves wider windows too."""
     model, kept = random_model(name, 0), Kept()
-    session, _ = begun(model, (5, 3), kept)
+    session = begun(model, (5, 3), kept)
     session.fork(torch.tensor([0, 0, 1, 1]))
     go_on(session)
     step = kept.step
@@ -62,8 +60,9 @@ def test_a_recorded_pass_is_the_pass(name: str, mode: str) -> None:
         step.tensors
     )
     windows = set()
-    for _ in range(3 if mode == "real" else 20):
-        session.fork(torch.randint(0, 2, (4,)) + torch.tensor([0, 0, 2, 2]))
+    for number in range(4 if mode == "real" else 20):
+        if number < 3:
+            session.fork(torch.randint(0, 2, (4,)) + torch.tensor([0, 0, 2, 2]))
         go_on(session)
         found = recorded(kept.before)
         assert torch.equal(found, kept.last)
@@ -77,19 +76,18 @@ def test_a_recorded_pass_is_the_pass(name: str, mode: str) -> None:
 @torch.no_grad()
 def test_a_fork_of_beams_moves_no_keys_and_room_is_made_once() -> None:
     model, kept = random_model("t5", 0), Kept()
-    session, _ = begun(model, (5, 3, 4), kept, limit=60)
+    session = begun(model, (5, 3, 4), kept, limit=60)
     session.fork(torch.arange(3).repeat_interleave(4))
     go_on(session)
     addresses = _addresses(session)
-    for _ in range(50):
+    for _ in range(30):
         order = torch.randint(0, 4, (3, 4)) + 4 * torch.arange(3)[:, None]
         with Operations() as counted:
             session.fork(order.flatten())
         assert sum(counted.names.values()) <= 6, counted.names
         go_on(session)
     assert _addresses(session) == addresses
-    tail = sum(range(51)) * 4  # what separate copies would have read
-    assert session.cache.tokens_read < 2 * 3 * tail
+    assert session.cache.tokens_read < 2 * 12 * sum(range(33))  # what copies of their own would have read
     session.fork(torch.arange(4, 12))
     assert _addresses(session) != addresses
     go_on(session)
@@ -108,32 +106,30 @@ def _tensors(session: Session) -> dict[str, Tensor]:
 def test_slots_of_dead_branches_are_used_again() -> None:
     """Four beams that all descend from one at every step never need more than a window or two."""
     kept = Kept()
-    session, _ = begun(random_model("t5", 0), (5,), kept, limit=100)
+    session = begun(random_model("t5", 0), (5,), kept, limit=100)
     session.fork(torch.zeros(4, dtype=torch.long))
-    for _ in range(90):
+    for _ in range(40):
         go_on(session)
         session.fork(torch.zeros(4, dtype=torch.long))
-    go_on(session)
-    assert session.length.tolist() == [92] * 4
-    assert kept.step is not None and kept.step.opening.mask.shape[-1] <= 92 + 2 * ROUND
+    assert session.length.tolist() == [41] * 4
+    assert kept.step is not None and kept.step.opening.mask.shape[-1] == 2 * ROUND
 
 
 @torch.no_grad()
 def test_rows_with_fewer_sequences_than_others_cost_no_copy_and_change_nothing() -> None:
     """In any order, and where one prompt has three sequences and another one."""
     model, kept = random_model("t5", 0), Kept()
-    session, _ = begun(model, (5, 3, 4), kept)
-    tokens = torch.randint(4, TOKENS, (6, 9))
+    tokens = torch.randint(4, TOKENS, (6, 4))
+    torch.manual_seed(0)
+    session = begun(model, (5, 3, 4), kept)
     rows = torch.tensor([2, 0, 2, 2, 0, 2])
     session.fork(rows)
-    alone, _ = begun(model, (5, 3, 4), Kept())
     singles = []
     for row in range(6):
-        torch.manual_seed(0)
-        one = begun(random_model("t5", 0), (5, 3, 4), Kept())[0]
-        one.fork(rows[row : row + 1])
-        singles.append(one)
-    for step in range(9):
+        torch.manual_seed(0)  # the same prompts
+        singles.append(begun(model, (5, 3, 4), Kept()))
+        singles[row].fork(rows[row : row + 1])
+    for step in range(4):
         tree = TokenTree.chain(tokens[:, step : step + 1])
         found = session.forward(tree)
         session.commit_all(tree)

@@ -23,5 +23,6 @@ class Dense(FeedForward):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t d"]:
-        out: Tensor = self.down(self.dropout(self.activation(self.up(x))))
+        hidden = self.activation(self.up(x))
+        out: Tensor = self.down(self.dropout(hidden) if self.training else hidden)
         return out

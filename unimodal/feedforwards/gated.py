@@ -13,6 +13,8 @@ from unimodal.feedforwards import FeedForward
 class Gated(FeedForward):
     """`down(activation(gate(x)) * up(x))`."""
 
+    same_input = (("gate", "up"),)
+
     def __init__(
         self, dim: int, *, hidden: int, activation: Activation, bias: bool = False, dropout: float = 0.0
     ) -> None:
@@ -24,5 +26,6 @@ class Gated(FeedForward):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t d"]:
-        out: Tensor = self.down(self.dropout(self.activation(self.gate(x)) * self.up(x)))
+        hidden = self.activation(self.gate(x)) * self.up(x)
+        out: Tensor = self.down(self.dropout(hidden) if self.training else hidden)
         return out
