@@ -20,7 +20,8 @@ from rich.table import Table
 from torch import Tensor
 
 from unimodal.batching import IGNORED, Padded
-from unimodal.hub import Checkpoint, Unimodal, load
+from unimodal.foreign import Checkpoint
+from unimodal.hub import Unimodal, load
 from unimodal.losses import token_losses
 from unimodal.machine import describe_run
 from unimodal.model import UnimodalForConditionalGeneration

@@ -12,7 +12,7 @@ from unimodal.catalogue import checkpoint_task_specs
 from unimodal.work import Choice, Result, Work
 
 if TYPE_CHECKING:
-    from unimodal.hub import Checkpoint
+    from unimodal.foreign import Checkpoint
 
 SPELLINGS = {"source": "--from", "target": "--to"}
 """Options whose names on the command line are no names in Python."""

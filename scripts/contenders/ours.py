@@ -27,7 +27,8 @@ class Ours(Contender):
     def open(self, folder: Path, threads: int) -> Callable[[], Answerer]:
         import torch
 
-        from unimodal.hub import Checkpoint, load
+        from unimodal.foreign import Checkpoint
+        from unimodal.hub import load
 
         torch.set_num_threads(threads)
 

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unimodal.hub import Checkpoint, load
+from unimodal.foreign import Checkpoint
+from unimodal.hub import load
 from unimodal.prenets.spectrogram import NUM_BANDS, RATE, mel_filters
 from unimodal.prenets.vocoders.griffin_lim import Inversion
 from unimodal.speaking import Vocoder

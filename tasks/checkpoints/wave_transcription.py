@@ -6,7 +6,7 @@ from typing import Any, final
 
 from torch import Tensor
 
-from unimodal.hub import Checkpoint
+from unimodal.foreign import Checkpoint
 from unimodal.prenets.spectrogram import RATE
 from unimodal.prenets.waveform import Waveform
 from unimodal.tasks.checkpoints import CheckpointTask, Choice, Question, Result

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unimodal.hub import Checkpoint
+from unimodal.foreign import Checkpoint
 from unimodal.layout import stack_ragged
 from unimodal.prenets.spectrogram import HOP, RATE
 from unimodal.prenets.waveform import Waveform

@@ -9,11 +9,11 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from unimodal.foreign import Checkpoint
 from unimodal.generate import LIMIT
 from unimodal.generation_config import FIELDS
 from unimodal.generators import Asked
 from unimodal.generators.whole import write_whole
-from unimodal.hub import Checkpoint
 from unimodal.layout import stack_ragged
 from unimodal.samplers import Hypothesis
 from unimodal.tasks.checkpoints import Choice, Question, Result

@@ -11,7 +11,8 @@ from transformers import BartConfig, BartForConditionalGeneration, T5Config, T5F
 
 from unimodal import cli
 from unimodal.dtypes import INT8, NUMBER_TYPES, quantize
-from unimodal.hub import Checkpoint, Unimodal, load
+from unimodal.foreign import Checkpoint
+from unimodal.hub import Unimodal, load
 
 INPUTS = {name: torch.arange(2, 12).reshape(2, 5) for name in ("input_ids", "decoder_input_ids")}
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from transformers import T5Config, T5ForConditionalGeneration
 
 from unimodal.audit import audit_precision
-from unimodal.hub import Checkpoint, load
+from unimodal.foreign import Checkpoint
+from unimodal.hub import load
 from unimodal.rescaling import is_rescalable, probe, rescale
 
 INPUTS = {
