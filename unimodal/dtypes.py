@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from unimodal.model import UnimodalForConditionalGeneration
 
 NONE, INT8 = "unimodal.quantizations.none.NoQuantization", "unimodal.quantizations.int8.Int8"
+INT4 = "unimodal.quantizations.int4.Int4"
 
 
 @final
@@ -32,8 +33,8 @@ class NumberType:
     @property
     def plain(self) -> torch.dtype | None:
         """For a part that is only cast. Raises ValueError for a type that is more than that."""
-        if self.name == "int8":
-            raise ValueError("dtype: int8 is for models that have a token table")
+        if self.name in ("int8", "int4"):
+            raise ValueError(f"dtype: {self.name} is for models that have a token table")
         return None if self.read is None else NAMED[self.name]
 
 
@@ -100,4 +101,5 @@ NUMBER_TYPES = {
     "bfloat16": NumberType(name="bfloat16", read=torch.bfloat16, finish=check_plain),
     "float16": NumberType(name="float16", read=torch.float32, finish=to_float16),
     "int8": NumberType(name="int8", read=torch.float32, finish=quantize),
+    "int4": NumberType(name="int4", read=torch.float32, finish=lambda model: quantize(model, INT4)),
 }

@@ -27,6 +27,7 @@ from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.own_tasks import OwnTask, read_tasks, write_tasks
 from unimodal.processor import SPEC_FILE, UnimodalProcessor
 from unimodal.publishing import model_card, push, read_metrics
+from unimodal.rewrites import Rewrite, rewrite
 from unimodal.samplers import Growth, Hypothesis
 from unimodal.task import Example, Task
 from unimodal.vocoding import VocoderCheckpoint, is_vocoder
@@ -191,13 +192,15 @@ def load(
     device: torch.device | str | None = None,
     revision: str | None = None,
     local_files_only: bool = False,
+    rewrites: Sequence[Rewrite | str | Mapping[str, Any]] = (),
 ) -> Unimodal | Checkpoint | VocoderCheckpoint:
     """A model by its folder, an adapter's folder or a Hub id, ours or of a family that `unimodal.conversions` reads.
 
     Weights keep the type that their file has, or take `dtype`: float32, bfloat16, float16 (a model of T5's kind is
-    rescaled first, where it would overflow), int8, auto. An adapter's base is `base`, or the folder `base` in its own
-    (a link, say), or the model in whose folder its own lies; the path that `adapter_config.json` names is not followed.
-    `revision` and `local_files_only` mean what they mean to huggingface_hub.
+    rescaled first, where it would overflow), int8, int4, auto. An adapter's base is `base`, or the folder `base` in its
+    own (a link, say), or the model in whose folder its own lies; what path `adapter_config.json` names is not followed.
+    `revision` and `local_files_only` mean what they mean to huggingface_hub. `rewrites` make it run better, such as
+    "unimodal.rewrites.joined.Joined": what is saved and said stays the same.
     """
     numbers = number_type(dtype)
     folder = find_folder(name, revision=revision, local_files_only=local_files_only)
@@ -213,6 +216,11 @@ def load(
     else:
         loaded = _whole(folder, numbers.read)
         numbers.finish(loaded.model)
+    if isinstance(loaded, VocoderCheckpoint):
+        if rewrites:
+            raise ValueError(f"{name}: is a vocoder, for which there are no rewrites")
+    else:
+        rewrite(loaded.model, rewrites)
     model: torch.nn.Module = loaded.model
     model.to(device=device)
     return loaded

@@ -70,6 +70,7 @@ ARGUMENTS: dict[str, list[Spec]] = {
     ],
     "unimodal.caches.dense.Dense": [{}, {"capacity": 1}],
     "unimodal.caches.once.Once": [{}],
+    "unimodal.caches.quantized.Quantized": [{}],
     "unimodal.objectives.connectionist.Connectionist": [{"net": "speech", "tasks": ["asr"]}],
     "unimodal.objectives.cross_entropy.CrossEntropy": [{}, {"smoothing": 0.1}],
     "unimodal.objectives.frames.Frames": [{}],
@@ -112,8 +113,10 @@ ARGUMENTS: dict[str, list[Spec]] = {
     ],
     "unimodal.plans.repeated.Repeated": [{"times": 1}, {"times": 3}],
     "unimodal.plans.sequential.Sequential": [{}],
+    "unimodal.quantizations.int4.Int4": [{}],
     "unimodal.quantizations.int8.Int8": [{}],
     "unimodal.quantizations.none.NoQuantization": [{}],
+    "unimodal.rewrites.joined.Joined": [{}],
 }
 
 

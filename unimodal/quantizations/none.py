@@ -4,7 +4,7 @@ from typing import final
 
 from torch import nn
 
-from unimodal.quantizations import Quantization
+from unimodal.quantizations import Map, Quantization
 from unimodal.tables import TokenTable
 
 
@@ -12,7 +12,9 @@ from unimodal.tables import TokenTable
 class NoQuantization(Quantization):
     """Replaces nothing."""
 
-    def linear(self, linear: nn.Linear) -> nn.Module:
+    tolerance = 0.0
+
+    def linear(self, linear: nn.Linear) -> Map:
         return linear
 
     def table(self, table: TokenTable) -> nn.Module:
