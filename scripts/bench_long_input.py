@@ -89,7 +89,8 @@ def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
 def measure(case: Case, length: int) -> Measured:
     length //= case.divisor
     torch.manual_seed(0)
-    model = UnimodalForConditionalGeneration(UnimodalConfig(spec=case.spec(length))).eval()
+    model = UnimodalForConditionalGeneration(UnimodalConfig(spec=case.spec(length)))
+    model.train(False)
     case.run(model, inputs(case, SHORT))
     given = inputs(case, length)
     before = resident_memory()
@@ -113,7 +114,8 @@ def encode(model: UnimodalForConditionalGeneration, given: dict[str, torch.Tenso
 
 
 def answer(model: UnimodalForConditionalGeneration, given: dict[str, torch.Tensor]) -> object:
-    ids = model.generate(**given, max_new_tokens=ANSWER, min_new_tokens=ANSWER, eos_token_id=ENDLESS)
+    length: dict[str, Any] = {"max_new_tokens": ANSWER, "min_new_tokens": ANSWER, "eos_token_id": ENDLESS}
+    ids = model.generate(given["input_ids"], given["attention_mask"], **length)
     assert ids.shape[1] == ANSWER + 1, "an answer ended early"
     return ids
 
