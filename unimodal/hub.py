@@ -206,7 +206,7 @@ def load(
     folder = find_folder(name, revision=revision, local_files_only=local_files_only)
     loaded: Unimodal | Checkpoint | VocoderCheckpoint
     if (folder / ADAPTER_FILE).is_file():
-        loaded = _adapted(folder, _base_of(folder, Path(name)) if base is None else base, numbers)
+        loaded = _adapted(folder, base_of(folder, Path(name)) if base is None else base, numbers)
     elif base is not None:
         raise ValueError(f"{name}: is no adapter (it holds no {ADAPTER_FILE}), so it takes no base")
     elif not (folder / CONFIG_FILE).is_file():
@@ -235,7 +235,8 @@ def _whole(folder: Path, dtype: torch.dtype | None) -> Unimodal | Checkpoint:
     return Unimodal(model, UnimodalProcessor.from_pretrained(folder), read_tasks(folder))
 
 
-def _base_of(adapter: Path, named: Path) -> Path:
+def base_of(adapter: Path, named: Path) -> Path:
+    """The folder of an adapter's base, where no other is given: in the adapter's own, or around what was `named`."""
     return adapter / BASE if (adapter / BASE / CONFIG_FILE).is_file() else named.parent
 
 

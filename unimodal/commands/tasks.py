@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from unimodal.build import build
 from unimodal.catalogue import task_names, task_spec
 from unimodal.commands import Parser
 from unimodal.folder import CONFIG_FILE, find_folder, read_json
+from unimodal.own_tasks import OwnTask, read_tasks
 from unimodal.task import Task
 
 
@@ -39,24 +40,40 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _taught(names: list[str]) -> dict[str, Any]:
+def _taught(names: Iterable[str], own: Mapping[str, OwnTask] | None = None) -> dict[str, Any]:
+    """By name; `own` are those that a folder brings along."""
+    like = {name: task.like for name, task in (own or {}).items()}
     # The class alone says what it reads and writes: nothing is fetched to name a task.
-    return {
-        name: build({"class": task_spec(name).get("class")}, Callable[..., Task], where=f"tasks.{name}").target
-        for name in names
-    }
+    specs = {name: {"class": task_spec(like.get(name, name)).get("class")} for name in names}
+    return {name: build(spec, Callable[..., Task], where=f"tasks.{name}").target for name, spec in specs.items()}
 
 
-def _of_model(name: str) -> Mapping[str, Any]:
-    """The tasks of a model's folder, by its configs: no weight is read."""
+def _of_model(name: str | Path) -> Mapping[str, Any]:
+    """The tasks of a model's folder or an adapter's, by its configs: no weight is read."""
+    from unimodal.hub import ADAPTER_FILE, base_of
+    from unimodal.processor import SPEC_FILE, UnimodalProcessor
+
     folder = find_folder(name)
-    config = read_json(folder / CONFIG_FILE)
-    origin = config.get("origin") if config.get("model_type") == MODEL_TYPE else config
-    if origin is None:
-        from unimodal.processor import UnimodalProcessor
+    own = read_tasks(folder)
+    if (folder / ADAPTER_FILE).is_file():
+        base = base_of(folder, Path(name))
+        if not (folder / SPEC_FILE).is_file():
+            return _of_model(base)
+        own = read_tasks(base) | own
+    elif (origin := _origin(folder)) is not None:
+        return _of_checkpoint(name, origin)
+    space = UnimodalProcessor.from_pretrained(folder).vocabulary.space
+    return _taught(sorted(space.name(tag) for tag in space.ids("task")), own)
 
-        space = UnimodalProcessor.from_pretrained(folder).vocabulary.space
-        return _taught(sorted(space.name(tag) for tag in space.ids("task")))
+
+def _origin(folder: Path) -> Mapping[str, Any] | None:
+    """The config that another project wrote; None for a model of ours."""
+    config = read_json(folder / CONFIG_FILE)
+    origin: Mapping[str, Any] | None = config.get("origin") if config.get("model_type") == MODEL_TYPE else config
+    return origin
+
+
+def _of_checkpoint(name: str | Path, origin: Mapping[str, Any]) -> Mapping[str, Any]:
     from unimodal.checkpoint_tasks import known_tasks, task_class
 
     found = {task: task_class(task, spec) for task, spec in known_tasks(origin).items()}

@@ -83,6 +83,10 @@ def test_a_manifest_becomes_an_adapter_that_answers(
     assert codec is not None and len(codec.encode("αλφα")) == 4 and codec.decode(codec.encode("γάμμα")) == "γάμμα"
     assert said.splitlines()[-1] == f"unimodal run translate_el INPUT --model {out}"
     assert cli.main(["run", "translate_el", "--prompt", "say it", "--model", str(out)]) == 0
+    capsys.readouterr()
+    assert cli.main(["tasks", "--model", str(out)]) == 0
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert {"translate_el", "translate_fr"} <= set(listed) and listed == sorted(listed)
 
 
 def test_what_cannot_be_asked_is_one_line(finetune: Finetune, tmp_path: Path) -> None:
