@@ -14,6 +14,7 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
@@ -32,17 +33,25 @@ from unimodal.measure import Spread
 
 REFERENCE = TransformersGenerate("transformers")
 """Whose ids the others' are compared with."""
+JOINED, REORDERED = "unimodal.rewrites.joined.Joined", "unimodal.rewrites.reordered.Reordered"
+COMPILED = "unimodal.captures.compiled.Compiled"
 CONTENDERS: tuple[Contender, ...] = (
     REFERENCE,
     TransformersGenerate("transformers, compiled", compiled=True),
     CTranslate2Translator("CTranslate2"),
     CTranslate2Translator("CTranslate2, int8", numbers="int8"),
     Ours("unimodal"),
+    Ours("unimodal, fast", rewrites=(JOINED, REORDERED), decoding={"capture": {"class": COMPILED}}),
     Ours("unimodal, int8", numbers="int8"),
+    Ours("unimodal, int8, fast", numbers="int8", rewrites=(JOINED,), decoding={"capture": {"class": COMPILED}}),
+    Ours("unimodal, int4, fast", numbers="int4", rewrites=(JOINED,), decoding={"capture": {"class": COMPILED}}),
 )
 QUICK = ("transformers", "unimodal")
-READY, FIRST, LATER = 300.0, 240.0, 120.0
+READY, FIRST, LATER = 300.0, 600.0, 120.0
 """Seconds that loading, a first call (compiling, too) and a later call may take; then a contender is left out."""
+WARMED_AT_ONCE = 2
+"""Contenders that warm up side by side, while nothing is measured."""
+WARM_TOKENS = 8
 
 
 @final
@@ -59,8 +68,8 @@ class Setting:
 SETTINGS = (
     Setting(name="greedy, batch 1", rows=1, width=1, rounds=5),
     Setting(name="greedy, batch 8", rows=8, width=1, rounds=3),
-    Setting(name="beam 4, batch 8", rows=8, width=4, rounds=3),
-    Setting(name="encoder, batch 8", rows=8, width=0, rounds=5),
+    Setting(name="beam 4, batch 8", rows=8, width=4, rounds=2),
+    Setting(name="encoder, batch 8", rows=8, width=0, rounds=3),
 )
 
 
@@ -131,7 +140,8 @@ def compare(
         for setting in SETTINGS:
             began = time.perf_counter()
             asked = Asked(shape, setting, options.rounds or setting.rounds, options)
-            settings[setting.name] = asked.measure(ready, traffic, bandwidth)
+            able = [worker for worker in ready if setting.name in (worker.contender.only or (setting.name,))]
+            settings[setting.name] = asked.measure(able, traffic, bandwidth)
             seconds[setting.name] = time.perf_counter() - began
     finally:
         for worker in workers:
@@ -163,19 +173,21 @@ class Asked:
 
     def measure(self, workers: Sequence[Worker], traffic: Traffic, bandwidth: float) -> dict[str, Any]:
         """By contender's name, what came out, or `failure`."""
+        with ThreadPoolExecutor(WARMED_AT_ONCE) as pool:
+            warmed = dict(zip(workers, pool.map(self._warm_up, workers), strict=True))
         taken: dict[str, list[tuple[Reply, Reply]]] = {worker.contender.name: [] for worker in workers}
-        failures: dict[str, str] = {}
-        for number in range(-1, len(self.sources)):  # the first round is not measured
-            turn = max(0, number) % len(workers)
+        failures = {worker.contender.name: reply.failure for worker, reply in warmed.items() if reply.failure}
+        for number, source in enumerate(self.sources):
+            turn = number % len(workers)
             for worker in [*workers[turn:], *workers[:turn]]:
                 name = worker.contender.name
                 if name in failures:
                     continue
-                replies = self._ask(worker, self.sources[max(0, number)], FIRST if number < 0 else LATER)
+                replies = self._ask(worker, source)
                 failed = [reply.failure for reply in replies if reply.failure]
                 if failed:
                     failures[name] = failed[0]
-                elif number >= 0:
+                else:
                     taken[name].append(replies)
         expected = [whole.rows for _, whole in taken[REFERENCE.name]]
         return {
@@ -185,11 +197,17 @@ class Asked:
             for worker in workers
         }
 
-    def _ask(self, worker: Worker, source: Rows, limit: float) -> tuple[Reply, Reply]:
+    def _warm_up(self, worker: Worker) -> Reply:
+        tokens = self.num_tokens if worker.contender.by_length else min(self.num_tokens, WARM_TOKENS)
+        return worker.ask(self._request(self.sources[0], tokens), FIRST)
+
+    def _ask(self, worker: Worker, source: Rows) -> tuple[Reply, Reply]:
         """A call for the first token (of an encoder's pass: nothing), and one for all of them."""
-        width = max(1, self.setting.width)
-        first = worker.ask(Request(source=source, width=width, num_tokens=1), limit) if self.num_tokens else Reply()
-        return first, worker.ask(Request(source=source, width=width, num_tokens=self.num_tokens), limit)
+        first = worker.ask(self._request(source, 1), LATER) if self.num_tokens else Reply()
+        return first, worker.ask(self._request(source, self.num_tokens), LATER)
+
+    def _request(self, source: Rows, num_tokens: int) -> Request:
+        return Request(source=source, width=max(1, self.setting.width), num_tokens=num_tokens)
 
     def _figures(
         self,

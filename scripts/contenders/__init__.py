@@ -37,6 +37,10 @@ class Contender(ABC):
     """float32, int8 or int4: which rows are compared with which."""
     weight_bytes: float
     """What the decoder reads of memory for one weight."""
+    by_length: bool = False
+    """Whether it prepares itself anew for answers of another length, so that only a whole call warms it up."""
+    only: tuple[str, ...] = ()
+    """The settings in which it differs from what else is compared; none: all."""
 
     @abstractmethod
     def open(self, folder: Path, threads: int) -> Callable[[], Answerer]:

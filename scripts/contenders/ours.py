@@ -1,6 +1,6 @@
 """Ours, by `unimodal.load`, as a user decodes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -15,26 +15,32 @@ WEIGHT_BYTES = {"float32": 4.0, "int8": 1.0, "int4": 0.5}
 
 @final
 class Ours(Contender):
-    """`numbers`: the `dtype` that the model is loaded in; `decoding`: what is said beside sampler and limit."""
+    """`numbers` and `rewrites` as `unimodal.load` takes them; `decoding`: what is said beside sampler and limit."""
 
     library = "unimodal"
 
-    def __init__(self, name: str, *, numbers: str = "float32", decoding: Mapping[str, Any] | None = None) -> None:
-        self.name, self.numbers = name, numbers
+    def __init__(
+        self,
+        name: str,
+        *,
+        numbers: str = "float32",
+        rewrites: Sequence[str] = (),
+        decoding: Mapping[str, Any] | None = None,
+        only: Sequence[str] = (),
+    ) -> None:
+        self.name, self.numbers, self.only = name, numbers, tuple(only)
         self.weight_bytes = WEIGHT_BYTES[numbers]
-        self.decoding = dict(decoding or {})
+        self.rewrites, self.decoding = tuple(rewrites), dict(decoding or {})
 
     def open(self, folder: Path, threads: int) -> Callable[[], Answerer]:
         import torch
 
-        from unimodal.foreign import Checkpoint
         from unimodal.hub import load
 
         torch.set_num_threads(threads)
 
         def loaded() -> Answerer:
-            found = load(folder, dtype=self.numbers)
-            assert isinstance(found, Checkpoint)
+            found: Any = load(folder, dtype=self.numbers, rewrites=self.rewrites)
             return _Loaded(found.model, self.decoding)
 
         return loaded

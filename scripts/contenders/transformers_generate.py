@@ -16,6 +16,7 @@ class TransformersGenerate(Contender):
 
     def __init__(self, name: str, *, compiled: bool = False) -> None:
         self.name, self.compiled = name, compiled
+        self.by_length = compiled
 
     def open(self, folder: Path, threads: int) -> Callable[[], Answerer]:
         import torch

@@ -156,7 +156,9 @@ def _bars(axes: Any, contenders: Mapping[str, Any], rows: Mapping[str, Any]) -> 
     rates = [_rate(rows[name]) if "tokens/s" in rows.get(name, {}) else 0.0 for name in contenders]
     colours = [INK if kind["library"] == OURS else PALE for kind in contenders.values()]
     bars = axes.barh(list(contenders), rates, color=colours)
-    axes.bar_label(bars, [f"{rate:,.0f}" if rate else "none" for rate in rates], padding=2, fontsize=7)
+    missing = ["failed" if name in rows else "" for name in contenders]
+    labels = [f"{rate:,.0f}" if rate else label for rate, label in zip(rates, missing, strict=True)]
+    axes.bar_label(bars, labels, padding=2, fontsize=7)
     axes.set_xlim(0, 1.2 * max(*rates, 1.0))
     axes.set_xticks([])
     axes.spines[["top", "right", "bottom"]].set_visible(False)
