@@ -21,6 +21,7 @@ LANGUAGE ?=
 ADAPTER ?= lora
 KILLS ?= 200
 SHARDED ?= 60
+BENCHES ?= decoding int8 long_input step loading training
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,6 +30,13 @@ STAMP := $(VENV)/installed
 given = $(if $(filter-out file,$(origin $(1))),$($(1)),$(2))
 TRAINER := --trainer.strategy $(STRATEGY) --trainer.devices $(DEVICES) --trainer.num_nodes $(NODES)
 LAUNCHED = $(BIN)/deepspeed --hostfile $(HOSTFILE) --no_local_rank --module unimodal fit --config $(CONFIG)
+
+bench_decoding := -m scripts.bench_decoding
+bench_int8 := scripts/bench_int8.py
+bench_long_input := scripts/bench_long_input.py --cases encoder answer
+bench_step := scripts/bench.py
+bench_loading := scripts/bench_loading.py
+bench_training := scripts/bench_training.py --steps 3 --rounds 3
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format data pretrain finetune systems docs checkpoints results bench soak fuzz programs
@@ -77,13 +85,7 @@ results: $(STAMP) ## README's results, from a demo's metrics.json
 
 bench: $(STAMP) ## speed and memory beside the best rivals, in one run each, and docs/benchmarks.md from it
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[bench]"
-	$(BIN)/python -m scripts.bench_decoding
-	$(BIN)/python scripts/bench_int8.py
-	$(BIN)/python scripts/bench_long_input.py
-	$(BIN)/python scripts/bench.py
-	$(BIN)/python scripts/bench_loading.py
-	$(BIN)/python scripts/bench_training.py
-	$(BIN)/python scripts/benchmarks.py
+	$(foreach name,$(BENCHES),$(BIN)/python $(bench_$(name)) && )$(BIN)/python scripts/benchmarks.py
 
 soak: $(STAMP) ## kill training KILLS=200 times at random, SHARDED=60 of them under ZeRO-2 in two processes
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/soak.py --kills $(KILLS) --sharded $(SHARDED) $(if $(PATIENCE),--patience $(PATIENCE))

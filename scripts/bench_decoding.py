@@ -77,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", help="names of contenders; default: all")
     parser.add_argument("--shapes", nargs="*", default=[shape.name for shape in SHAPES])
+    parser.add_argument("--settings", nargs="*", default=[setting.name for setting in SETTINGS])
     parser.add_argument("--source", type=int, default=128, help="tokens of a source")
     parser.add_argument("--tokens", type=int, default=128, help="tokens of an answer")
     parser.add_argument("--rounds", type=int, help="default: as each setting says")
@@ -137,7 +138,7 @@ def compare(
         failures = {worker.contender.name: reply.failure for worker, reply in loaded.items() if reply.failure}
         seconds = {"start": time.perf_counter() - began}
         settings = {}
-        for setting in SETTINGS:
+        for setting in [setting for setting in SETTINGS if setting.name in options.settings]:
             began = time.perf_counter()
             asked = Asked(shape, setting, options.rounds or setting.rounds, options)
             able = [worker for worker in ready if setting.name in (worker.contender.only or (setting.name,))]
