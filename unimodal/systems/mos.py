@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from unimodal.adapters import Adapter, load
 from unimodal.adapters.lora import Lora
 from unimodal.adapters.mos import MixtureOfShards
+from unimodal.adapters.vb_lora import VbLora
+from unimodal.adapters.vera import Vera
 from unimodal.measure import Arm, Claim, Direction, Meter
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.systems import Invariant, System
@@ -21,9 +23,9 @@ from unimodal.systems.texts import draw_windows, spread_windows, tokens_of, topi
 from unimodal.training.optimizer import AdamW
 
 TARGETS = ("query", "key", "value", "out", "gate", "up", "down")
-STEPS, ROWS, TIME = 40, 8, 128
+STEPS, ROWS, TIME = 100, 8, 128
 RATE = 0.01
-"""Of both arms: the best of three for either, on a seed that the claim does not use."""
+"""Of both arms: the best of three for either after 40 steps, on a seed that the claim does not use."""
 
 
 @final
@@ -84,6 +86,23 @@ def arm(adapter: Adapter, rate: float, change: Callable[[nn.Module], None] = lam
         return mean_loss(model, spread_windows(tokens_of(topics_text("validation")), 64, TIME))
 
     return run
+
+
+def ablations() -> dict[str, Arm]:
+    """The method without one of its ideas: `scripts/bench_shards.py` measures what each is worth."""
+    return {
+        "pure sharing": arm(shards(private_rank=0), RATE, share_all_shards),
+        "same pairs": arm(shards(), RATE, pair_shards),
+        "nothing private": arm(shards(private_rank=0), RATE),
+    }
+
+
+def rivals() -> dict[str, Arm]:
+    """Other adapters of as many parameters, within half a percent; their learning rates were not searched."""
+    return {
+        "VB-LoRA": arm(VbLora(targets=TARGETS, rank=2, num_vectors=31, vector_length=32), 0.01),
+        "VeRA": arm(Vera(targets=TARGETS, rank=494), 0.02),
+    }
 
 
 def num_trainable(adapter: Adapter) -> int:
