@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from tests.laws.decoding import SPECS, START, TOKENS, items, random_model
+from tests.laws.tiny import model_of, model_spec
 from tests.unit.counted import Operations
 from unimodal.batching import token_piece
 from unimodal.caches.dense import Dense
@@ -23,10 +24,16 @@ from unimodal.tree import TokenTree
 class Kept:
     """Runs passes, and keeps the last one with what went in and what came out."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, count: bool = False) -> None:
         self.step: DecoderPass | None = None
+        self.count = count
 
     def __call__(self, step: DecoderPass) -> Tensor:
+        if self.count:
+            with Operations() as counted:
+                self.last = step.run()
+            self.operations = counted.names.total()
+            return self.last
         self.step, self.before = step, {name: tensor.clone() for name, tensor in step.tensors.items()}
         self.last = step.run()
         return self.last
@@ -91,6 +98,49 @@ def test_a_fork_of_beams_moves_no_keys_and_room_is_made_once() -> None:
     session.fork(torch.arange(4, 12))
     assert _addresses(session) != addresses
     go_on(session)
+
+
+def _model(depth: int) -> UnimodalForConditionalGeneration:
+    spec = model_spec("encoder_decoder")
+    spec["backbone"]["decoder"]["depth"] = depth
+    return model_of(spec)
+
+
+@pytest.mark.parametrize("width", [1, 4])
+def test_a_step_is_the_same_few_operations_whatever_the_batch(width: int) -> None:
+    """Counted, not timed: what stands outside of the pass, which no recording spares, and what each block adds."""
+    counts: dict[tuple[int, int], tuple[int, int]] = {}
+    for depth, rows in ((2, 1), (2, 5), (4, 5)):
+        with torch.inference_mode():
+            session = begun(_model(depth), (5,) * rows, kept := Kept(count=True), limit=20)
+            session.fork(torch.arange(rows).repeat_interleave(width))
+            go_on(session)
+            order = (torch.arange(rows)[:, None] * width + torch.arange(width).clamp(max=1)).flatten()
+            with Operations() as whole:
+                session.fork(order)
+                go_on(session)
+        assert whole.transfers == 0
+        counts[depth, rows] = whole.names.total() - kept.operations, kept.operations
+    assert counts[2, 1] == counts[2, 5] and counts[2, 5][0] == counts[4, 5][0]
+    outside, inside = counts[4, 5]
+    assert outside <= (45 if width == 1 else 55)
+    each = (inside - counts[2, 5][1]) / 2
+    assert each <= 60 and inside - 4 * each <= 40
+
+
+@torch.no_grad()
+def test_a_short_prompts_padding_is_written_over() -> None:
+    """The window is the longest row's: what padding held is free for the answer, and no row is longer than it is."""
+    session = begun(random_model("prefix_decoder", 0), (40, 3), kept := Kept(), limit=20)
+    assert session.length.tolist() == [41, 4]
+    for _ in range(20):
+        go_on(session)
+    assert kept.step is not None and kept.step.opening.mask.shape[-1] == 2 * ROUND
+    assert kept.step.opening.mask.sum(-1).flatten().tolist() == [61, 24]
+    session.fork(torch.tensor([1]))
+    read = session.cache.tokens_read
+    go_on(session)
+    assert session.cache.tokens_read - read == 2 * 2 * ROUND  # two layers, one row
 
 
 def _addresses(session: Session) -> list[int]:
