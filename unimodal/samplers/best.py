@@ -47,5 +47,8 @@ def _tokens(blocks: Int[Tensor, "b c"], size: int) -> Int[Tensor, "b t"]:
     """The tokens of some blocks, and those behind the last whole one."""
     inside = torch.arange(BLOCK, device=blocks.device)
     tokens = (blocks[:, :, None] * BLOCK + inside).flatten(1)
-    behind = torch.arange(size // BLOCK * BLOCK, size, device=blocks.device)
+    whole = size // BLOCK * BLOCK
+    if whole == size:
+        return tokens
+    behind = torch.arange(whole, size, device=blocks.device)
     return torch.cat([tokens, behind.expand(blocks.shape[0], -1)], dim=1)

@@ -90,7 +90,7 @@ class Sampling(Sampler):
 def _find_nucleus(scores: Float[Tensor, "b v"], mass: float) -> tuple[Float[Tensor, "b k"], Int[Tensor, "b k"]]:
     """The highest scores in order, -inf behind those that hold the mass, and where they stand.
 
-    Whole vocabularies are sorted only where the highest few do not hold it.
+    Whole vocabularies are sorted only where the highest few do not hold it, which costs one more transfer to know.
     """
     chances = scores.softmax(-1)
     ordered, places = chances.topk(min(FEW, scores.shape[1]))
