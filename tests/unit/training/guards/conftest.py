@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,13 +24,18 @@ def start(cache: Path, pieces: TextPieces, tmp_path: Path) -> Iterator[Start]:
     pieces.save(tokenizer)
     begun: list[subprocess.Popen[str]] = []
 
-    def run(*arguments: str, folder: str = "run", program: Sequence[str] = ("-m", "unimodal")) -> subprocess.Popen[str]:
+    def run(
+        *arguments: str,
+        folder: str = "run",
+        program: Sequence[str] = ("-m", "unimodal"),
+        variables: Mapping[str, str] | None = None,
+    ) -> subprocess.Popen[str]:
         given = ["--config", "configs/training/smoke.yaml", "--data.cache", str(cache), "--data.pieces", str(tokenizer)]
         given += ["--data.tasks", '{"code_summary": null}', "--trainer.default_root_dir", str(tmp_path / folder)]
         begun.append(
             subprocess.Popen(
                 [sys.executable, *program, "fit", *given, *arguments],
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                env={**os.environ, "OMP_NUM_THREADS": "1", **(variables or {})},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
@@ -12,7 +13,10 @@ import torch
 from safetensors.torch import load_file
 
 from tests.unit.training.conftest import Fit, rows
+from tests.unit.training.distributed.strategies.conftest import torchrun
 from tests.unit.training.guards.conftest import Start, await_steps
+from unimodal.training.checkpoints.folders import CheckpointFolders
+from unimodal.training.checkpoints.manifest import Manifest
 from unimodal.training.guards.signals import StopSignals
 
 ENDLESS = ("--trainer.max_steps", "100000", "--trainer.val_check_interval", "100000", "--checkpoint.every", "100000")
@@ -69,6 +73,26 @@ def test_sigterm_to_a_whole_group_ends_in_order_though_data_workers_get_it_too(
     found = STOPPED.fullmatch(line)
     assert process.returncode == 128 + signal.SIGTERM and found is not None
     check_resumes(fit, int(found[2]), "--trainer.accumulate_grad_batches", "2")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["ddp", "deepspeed_stage_2"])
+def test_sigterm_to_one_of_two_processes_stops_both_after_one_saved_step(
+    start: Start, tmp_path: Path, strategy: str
+) -> None:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(found.getsockname()[1]), "DS_ACCELERATOR": "cpu"}
+    strategies = ("--trainer.devices", "2", "--trainer.strategy", strategy)
+    both = [start(*ENDLESS, *strategies, variables={**torchrun(rank, 2), **meeting}) for rank in range(2)]
+    await_steps(tmp_path / "run", 3)
+    both[1].send_signal(signal.SIGTERM)
+    said = [process.communicate(timeout=120)[1] for process in both]
+    assert [process.returncode for process in both] == 2 * [128 + signal.SIGTERM], said
+    stopped = STOPPED.search(said[0])
+    assert stopped is not None and STOPPED.search(said[1]) is None
+    latest, problems = CheckpointFolders(tmp_path / "run").find_latest()
+    assert latest is not None and Manifest.read(latest).step == int(stopped[2]) and not problems
 
 
 HANGING = """
