@@ -1,17 +1,19 @@
 """Tables: grids whose every place belongs to one cell, cells that reach over several places included.
 
-b batch, v vocabulary, c classes
+b batch, v vocabulary, c classes, m marks, n entries of a table
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from enum import IntEnum
+from itertools import product
 from typing import final
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from unimodal.grammars import DEAD, NEVER, Grammar
+from unimodal.grammars import DEAD, Grammar
 from unimodal.grammars.automaton import Automaton
 
 MOST_COLUMNS = 20
@@ -28,8 +30,7 @@ class Mark(IntEnum):
     END = 5
 
 
-_NUM_PLACES = Mark.ROW  # the marks before it each fill a place
-_DONE = 2**62
+_DONE = -2
 
 
 @final
@@ -43,22 +44,23 @@ class Grid(Grammar):
 
     A cell's first place is followed by its content, a sequence of another grammar without its end. The state is
     computed: 2 bits for what each column last held, then the column, the width (0 in the first row), and the state of
-    the content.
+    the content. What column and width decide is looked up.
     """
 
     def __init__(self, content: Automaton, *, marks: Mapping[int, Mark], most_columns: int = MOST_COLUMNS) -> None:
         """`marks`: what ids say, the end token among them; the content's grammar must not use the others."""
         if not 1 <= most_columns <= MOST_COLUMNS:
             raise ValueError(f"most_columns: expected 1 to {MOST_COLUMNS}, got {most_columns}")
-        self._content, self._most_columns = content, most_columns
-        # Content stands highest, so its states may be as many as are left of 62 bits.
-        self._width_at, self._content_at = 2 * most_columns + 5, 2 * most_columns + 10
+        self._content, self._size_at, self._content_at = content, 2 * most_columns, 2 * most_columns + 10
         assert content.num_states < 2 ** (62 - self._content_at), "a state fits into an integer"
-        self._num_content = int(content.classes.max()) + 1
-        self._kinds = torch.full_like(content.classes, -1)
-        self._classes = content.classes.clone()
+        num_content = int(content.classes.max()) + 1
+        self._classes, self._kinds = content.classes.clone(), torch.full_like(content.classes, -1)
         for id, mark in marks.items():
-            self._kinds[id], self._classes[id] = mark, self._num_content + mark
+            self._kinds[id], self._classes[id] = mark, num_content + mark
+        self._sizes = _sizes(most_columns)
+        self._legal = _legal()
+        every = torch.arange(content.num_states + 1)  # the last is the dead one
+        self._is_whole = content.distance(torch.where(every < content.num_states, every, DEAD)) == 1
 
     @property
     def classes(self) -> Int[Tensor, " v"]:
@@ -68,86 +70,112 @@ class Grid(Grammar):
         return self._content.start(rows, device)
 
     def live(self, state: Int[Tensor, "*b"], within: Int[Tensor, "*b"] | None = None) -> Bool[Tensor, "*b c"]:
-        column, width, content = self._unpack(state)
-        marks = self._marks(state, column, width, content)
-        inside = self._in_cell(state, column)
+        self._follow(state.device)
+        size, content = state >> self._size_at & 1023, state >> self._content_at
+        may_come = self._may_come(state, size)
+        marks = may_come[..., :-1] & self._is_whole[content][..., None]
         if within is None:
             text = self._content.live(content)
         else:
-            left = within - self._left_behind(column, width)  # tokens that the content and its end may take, less one
-            text = self._content.live(content, left + 1)
-            row = torch.where(width == 0, 2, width - column + 1)[..., None].expand(*state.shape, _NUM_PLACES)
-            behind = torch.cat([row, torch.ones_like(row[..., :1]), torch.zeros_like(row[..., :1])], -1)
-            marks = marks & (behind < within[..., None])
-        return torch.cat([text & inside[..., None], marks], -1)
+            # The content's own end stands for none of the marks that are left.
+            text = self._content.live(content, within - self._sizes.left_behind[size] + 1)
+            marks = marks & (self._sizes.behind[size] < within[..., None])
+        return torch.cat([text & may_come[..., -1:], marks], -1)
 
     def step(self, state: Int[Tensor, "*b"], token: Int[Tensor, "*b"]) -> Int[Tensor, "*b"]:
-        column, width, content = self._unpack(state)
-        mark = self._kinds.to(state.device)[token]
-        legal = self._marks(state, column, width, content).gather(-1, mark.clamp(min=0)[..., None])[..., 0]
-        held = self._held(state, column.clamp(max=self._most_columns - 1))
-        filled = state + ((mark.clamp(min=0) << 2 * column) - (held << 2 * column)) + (1 << 2 * self._most_columns)
-        # A new row: the width is known now, and the column is 0 again.
-        ended = state - (column << 2 * self._most_columns) + ((column - width) << self._width_at)
-        moved = torch.where(mark == Mark.ROW, ended, torch.where(mark == Mark.END, _DONE, filled))
+        self._follow(state.device)
+        size, content, mark = state >> self._size_at & 1023, state >> self._content_at, self._kinds[token]
+        may_come = self._may_come(state, size).gather(-1, mark.remainder(len(Mark) + 1)[..., None])[
+            ..., 0
+        ]  # -1: content, the last
+        bare = state & (1 << self._content_at) - 1
+        shift = self._sizes.above[size]
+        filled = bare - ((state >> shift & 3) << shift) + (mark << shift) + (1 << self._size_at)
+        ended = (bare & (1 << self._size_at) - 1) + self._sizes.row_ended[size]
+        marked = torch.where(mark == Mark.ROW, ended, torch.where(mark == Mark.END, _DONE, filled))
         following = self._content.step(content, token)
-        written = torch.where(following == DEAD, DEAD, state + ((following - content) << self._content_at))
-        written = torch.where(self._in_cell(state, column), written, DEAD)
-        # Behind a mark the content is at its start again, whatever the last one was.
-        moved = torch.where(mark == Mark.END, moved, moved - (content << self._content_at))
-        return torch.where(mark < 0, written, torch.where(legal, moved, DEAD))
+        written = torch.where(following < 0, DEAD, bare + (following << self._content_at))
+        fits = may_come & (self._is_whole[content] | (mark < 0))
+        return torch.where(fits, torch.where(mark < 0, written, marked), DEAD)
 
     def final(self, state: Int[Tensor, "*b"]) -> Bool[Tensor, "*b"]:
         return state == _DONE
 
     def distance(self, state: Int[Tensor, "*b"]) -> Int[Tensor, "*b"]:
-        column, width, content = self._unpack(state)
-        distance = self._content.distance(content) - 1 + self._left_behind(column, width)
-        return torch.where(state == DEAD, NEVER, torch.where(state == _DONE, 0, distance))
+        self._follow(state.device)
+        behind = self._sizes.left_behind[state >> self._size_at & 1023] - 1
+        distance = self._content.distance(state >> self._content_at)
+        running = distance + torch.where(state < 0, 0, behind)
+        return torch.where(state == _DONE, 0, running)
 
-    def _unpack(self, state: Int[Tensor, "*b"]) -> tuple[Int[Tensor, "*b"], Int[Tensor, "*b"], Int[Tensor, "*b"]]:
-        """Column, width and the state of the content; those of states without a future are zeros."""
-        running = torch.where((state < 0) | (state == _DONE), 0, state)
-        column = running >> 2 * self._most_columns & 31
-        return column, running >> self._width_at & 31, running >> self._content_at
+    def _may_come(self, state: Int[Tensor, "*b"], size: Int[Tensor, "*b"]) -> Bool[Tensor, "*b m"]:
+        """The marks that the neighbours allow, and last whether content may come; nothing behind the end."""
+        left, above = state >> self._sizes.left[size] & 3, state >> self._sizes.above[size] & 3
+        return self._legal[self._sizes.flags[size] + 4 * left + above]
 
-    def _held(self, state: Int[Tensor, "*b"], column: Int[Tensor, "*b"]) -> Int[Tensor, "*b"]:
-        """What a column last held."""
-        return state >> 2 * column & 3
+    def _follow(self, device: torch.device) -> None:
+        """Moves the tables to where they are used; once, as a decoder stays on its device."""
+        if self._legal.device != device:
+            self._legal, self._is_whole, self._kinds = (
+                table.to(device) for table in (self._legal, self._is_whole, self._kinds)
+            )
+            self._sizes = self._sizes.to(device)
 
-    def _in_cell(self, state: Int[Tensor, "*b"], column: Int[Tensor, "*b"]) -> Bool[Tensor, "*b"]:
-        """Whether the last place began a cell, so that content may follow."""
-        held = self._held(state, (column - 1).clamp(min=0))
-        return (column > 0) & (held == Mark.CELL) & (state != _DONE)
 
-    def _left_behind(self, column: Int[Tensor, "*b"], width: Int[Tensor, "*b"]) -> Int[Tensor, "*b"]:
-        """The fewest marks that finish the table."""
-        first = torch.where(column == 0, 3, 2)
-        later = torch.where(column == 0, 1, width - column + 2)
-        return torch.where(width == 0, first, later)
+@final
+@dataclass(frozen=True, eq=False)
+class _Sizes:
+    """What the column and the width decide, by column + 32 x width; the last stands for what has ended."""
 
-    def _marks(
-        self,
-        state: Int[Tensor, "*b"],
-        column: Int[Tensor, "*b"],
-        width: Int[Tensor, "*b"],
-        content: Int[Tensor, "*b"],
-    ) -> Bool[Tensor, "*b c"]:
-        """The marks that may come next."""
-        last = self._most_columns - 1
-        left, above = self._held(state, (column - 1).clamp(min=0)), self._held(state, column.clamp(max=last))
-        room = torch.where(width == 0, column <= last, column < width)
-        is_first, is_later = column == 0, width > 0
-        merged_up = ~is_first & ((left == Mark.UP) | (left == Mark.CROSS))
-        spanned = is_later & ((above == Mark.LEFT) | (above == Mark.CROSS))
-        crosses = merged_up & spanned
+    flags: Int[Tensor, " n"]
+    """Where in the table of legal marks these begin."""
+    left: Int[Tensor, " n"]
+    """The bit at which the neighbour on the left stands, and that above."""
+    above: Int[Tensor, " n"]
+    left_behind: Int[Tensor, " n"]
+    """The fewest marks that finish the table."""
+    behind: Int[Tensor, "n m"]
+    """The same after each mark."""
+    row_ended: Int[Tensor, " n"]
+    """The same place after the end of a row."""
+
+    def to(self, device: torch.device) -> "_Sizes":
+        return _Sizes(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+
+def _sizes(most_columns: int) -> _Sizes:
+    """The table for grids of so many columns."""
+    last, size_at = most_columns - 1, 2 * most_columns
+    rows = []
+    for size in range(1024):
+        width, column = divmod(size, 32)
+        room = column <= last if width == 0 else column < width
+        may_end_row = column > 0 and width in (0, column)
+        bits = (column == 0) + 2 * (width > 0) + 4 * room + 8 * may_end_row + 16 * (size < 1023)
+        in_row = 2 if width == 0 else max(width - column, 0) + 1  # behind one more place
+        left_behind = 1 if column == 0 and width else in_row + (column == 0 or width > 0)
+        row_ended = (column if width == 0 else width) << size_at + 5
+        shifts = (2 * min(max(column - 1, 0), last), 2 * min(column, last))
+        rows.append((16 * bits, *shifts, left_behind, [in_row] * 4 + [1, 0], row_ended))
+    return _Sizes(*(torch.tensor(column) for column in zip(*rows, strict=True)))
+
+
+def _legal() -> Bool[Tensor, "n m"]:
+    """By what `_sizes` says of a place, and by its neighbours: the marks that may come, and whether content may."""
+    table = []
+    for bits, left, above in product(range(32), range(4), range(4)):
+        is_first, is_later, room, may_end_row, is_running = (bool(bits & 1 << number) for number in range(5))
+        merged_up = not is_first and left in (Mark.UP, Mark.CROSS)
+        spanned = is_later and above in (Mark.LEFT, Mark.CROSS)
+        crosses = merged_up and spanned
         marks = [
-            room & ~crosses,
-            room & ~is_first & ~merged_up,
-            room & is_later & ~spanned,
-            room & crosses,
-            ~is_first & torch.where(width == 0, True, column == width),
-            is_first & is_later,
+            room and not crosses,
+            room and not is_first and not merged_up,
+            room and is_later and not spanned,
+            room and crosses,
+            may_end_row,
+            is_first and is_later,
+            not is_first and left == Mark.CELL,
         ]
-        open_ = (state >= 0) & (state != _DONE) & (self._content.distance(content) == 1)
-        return torch.stack(marks, -1) & open_[..., None]
+        table.append([is_running and mark for mark in marks])
+    return torch.tensor(table)

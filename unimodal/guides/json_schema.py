@@ -45,6 +45,7 @@ class Reading:
 class JsonSchemaGuide(Guide[tuple[Reading, ...]]):
     """Allows the tokens of JSON texts, without space between their parts, that a JSON schema describes.
 
+    In a decoding: `guides: [{class: unimodal.guides.json_schema.JsonSchemaGuide, schema: {type: array, ...}}]`.
     Masks by llguidance (Moskal et al., https://github.com/guidance-ai/llguidance), which refuses keywords that it
     cannot hold a text to. Properties come in the schema's order, the required ones first. With a `limit` each row knows
     a way to the end: as long as there is room for whatever a token may open, all that the grammar allows is allowed;
