@@ -1,7 +1,8 @@
 """How often narrow numbers name the same next token as float32: python scripts/bench_agreement.py [FOLDER]
 
 A model of ours reads the held-out examples of its tasks; a decoder's checkpoint (default: SmolLM2-135M, fetched) reads
-real text, the docstrings of Python's library or the files of --text. Writes runs/bench_agreement.json.
+real text, the docstrings of Python's library or the files of --text. A model of ours is also read through a cache whose
+keys and values have eight bits, with all bits in its weights. Writes runs/bench_agreement.json.
 """
 
 import argparse
@@ -20,6 +21,9 @@ from rich.table import Table
 from torch import Tensor
 
 from unimodal.batching import IGNORED, Padded
+from unimodal.caches import Cache
+from unimodal.caches.once import Once
+from unimodal.caches.quantized import Quantized
 from unimodal.foreign import Checkpoint
 from unimodal.hub import Unimodal, load
 from unimodal.losses import token_losses
@@ -28,9 +32,10 @@ from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.task import TaskUnavailable
 from unimodal.tasks.pretrained import SMOLLM2
 
-DTYPES = ("bfloat16", "int8")
+DTYPES = ("bfloat16", "int8", "int4")
 WINDOW = 256
 LIBRARY = ("argparse", "asyncio", "decimal", "json", "random", "statistics", "tarfile", "textwrap", "typing", "zipfile")
+CONSOLE = Console(stderr=True)
 Scores = Callable[[UnimodalForConditionalGeneration], tuple[Tensor, Tensor]]
 """A model -> scores [n, v] of one text's next tokens, and the tokens [n] that really follow."""
 
@@ -47,13 +52,17 @@ def main() -> None:
     folder = SMOLLM2.fetch() if options.folder is None else options.folder
     plain = load(folder, dtype="float32")
     assert isinstance(plain, Unimodal | Checkpoint), f"{folder}: reads no tokens"
-    given = list(held_out(plain, options.limit) if isinstance(plain, Unimodal) else windows(plain, options))
-    expected = [answers(plain.model, scores) for scores in track(given, "float32", console=Console(stderr=True))]
+    given = list(held_out(plain, options.limit, Once) if isinstance(plain, Unimodal) else windows(plain, options))
+    expected = [answers(plain.model, scores) for scores in track(given, "float32", console=CONSOLE)]
     results = {}
+    if isinstance(plain, Unimodal):
+        given_cached = held_out(plain, options.limit, Quantized)
+        found = [answers(plain.model, scores) for scores in track(list(given_cached), "cache", console=CONSOLE)]
+        results["int8 cache"] = compare(expected, found)
     for dtype in DTYPES:
         narrow = load(folder, dtype=dtype)
         assert isinstance(narrow, Unimodal | Checkpoint)
-        found = [answers(narrow.model, scores) for scores in track(given, dtype, console=Console(stderr=True))]
+        found = [answers(narrow.model, scores) for scores in track(given, dtype, console=CONSOLE)]
         results[dtype] = compare(expected, found)
     report(results)
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -86,8 +95,8 @@ def compare(expected: list[Answers], found: list[Answers]) -> dict[str, float]:
     }
 
 
-def held_out(model: Unimodal, limit: int) -> Iterator[Scores]:
-    """The first test examples of every task that the model was taught and that writes tokens."""
+def held_out(model: Unimodal, limit: int, cache: Callable[[int, torch.device], Cache]) -> Iterator[Scores]:
+    """The first test examples of every task that the model was taught and that writes tokens, read through a cache."""
     space = model.processor.vocabulary.space
     for name in (space.name(tag) for tag in space.ids("task")):
         task = model.task(name)
@@ -101,7 +110,9 @@ def held_out(model: Unimodal, limit: int) -> Iterator[Scores]:
 
             def scores(narrow: UnimodalForConditionalGeneration, batch: Any = batch) -> tuple[Tensor, Tensor]:
                 taught = batch.labels != IGNORED
-                return narrow.logits(narrow.run_batch(batch).written.last[taught]), batch.labels[taught]
+                _, memories = ({}, {}) if batch.source is None else narrow.encode(batch.source)
+                read = narrow.decode(batch.target, memories, cache(len(taught), taught.device))
+                return narrow.logits(read.last[taught]), batch.labels[taught]
 
             yield scores
 

@@ -116,6 +116,7 @@ def test_a_table_is_looked_up_and_read_backwards(packed: float) -> None:
     expected = nn.functional.linear(hidden, rounded(plain.weight))
     size = expected.abs().mean((0, 1))
     assert ((table.score(hidden) - expected).abs() < 1e-3 * size).all()
+    assert ((table.score(hidden[0, :1]) - expected[0, :1]).abs() < 1e-3 * size).all()
     bias = torch.randn(40)
     assert ((table.score(hidden, bias) - expected - bias).abs() < 1e-3 * size + 1e-6).all()
     assert {name: tensor.dtype for name, tensor in table.state_dict().items()} == {
