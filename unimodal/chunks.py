@@ -15,13 +15,18 @@ WHOLE = 2**27
 blocks share them."""
 CHUNK = 2**24
 """Bytes of a chunk: small enough for memory to be used again, large enough for the kernel to be busy."""
+RECOMPUTED = 2**26
+"""Bytes of a chunk where gradients are asked for: so large that the system takes back at once what is dropped (glibc
+keeps what is below 32 MiB, and what stays of each chunk would cut it up)."""
 FEWEST = 32
 """Queries of the shortest chunk, though they take more bytes: fewer would read all keys too often."""
 
 
 def chunk_length(time: int, bytes_per_query: int) -> int:
     """How many of `time` queries attend at a time."""
-    return time if time * bytes_per_query <= WHOLE else max(FEWEST, CHUNK // bytes_per_query)
+    if time * bytes_per_query <= WHOLE:
+        return time
+    return max(FEWEST, (RECOMPUTED if torch.is_grad_enabled() else CHUNK) // bytes_per_query)
 
 
 def attend_in_chunks(
@@ -31,7 +36,15 @@ def attend_in_chunks(
 
     Where gradients are asked for, a chunk is computed again on the way back: all of them kept would be the whole.
     """
-    spans = [slice(begin, begin + length) for begin in range(0, q.shape[1], length)]
-    if torch.is_grad_enabled():
-        return torch.cat([checkpoint(attend, q[:, span], span, use_reentrant=False) for span in spans], 1)
-    return torch.cat([attend(q[:, span], span) for span in spans], 1)
+    queries = q.split(length, 1)
+    # Room for what stays is taken first: between what a chunk makes and drops it would leave holes that nothing fills.
+    rooms = [torch.empty_like(some) for some in queries]
+    begin = 0
+    for some, room in zip(queries, rooms, strict=True):
+        span = slice(begin, begin + some.shape[1])
+        if torch.is_grad_enabled():
+            room.copy_(checkpoint(attend, some, span, use_reentrant=False))
+        else:
+            room.copy_(attend(some, span))
+        begin = span.stop
+    return torch.cat(rooms, 1)

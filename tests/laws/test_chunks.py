@@ -43,6 +43,7 @@ def chunks_of(length: int) -> Iterator[list[int]]:
         attend_in_chunks = chunks.attend_in_chunks
         patch.setattr(chunks, "WHOLE", 0)
         patch.setattr(chunks, "CHUNK", 0)
+        patch.setattr(chunks, "RECOMPUTED", 0)
         patch.setattr(chunks, "FEWEST", length)
         patch.setattr(chunks, "attend_in_chunks", chunked)
         yield taken

@@ -55,6 +55,7 @@ def _small_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the lengths here were long."""
     monkeypatch.setattr(chunks, "WHOLE", 2**18)
     monkeypatch.setattr(chunks, "CHUNK", 2**18)
+    monkeypatch.setattr(chunks, "RECOMPUTED", 2**18)
     monkeypatch.setattr(chunks, "FEWEST", 32)
 
 
