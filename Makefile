@@ -21,7 +21,7 @@ LANGUAGE ?=
 ADAPTER ?= lora
 KILLS ?= 200
 SHARDED ?= 60
-BENCHES ?= decoding int8 long_input step loading training
+BENCHES ?= decoding int8 grammars long_input step loading training
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,6 +32,7 @@ TRAINER := --trainer.strategy $(STRATEGY) --trainer.devices $(DEVICES) --trainer
 LAUNCHED = $(BIN)/deepspeed --hostfile $(HOSTFILE) --no_local_rank --module unimodal fit --config $(CONFIG)
 
 bench_decoding := -m scripts.bench_decoding
+bench_grammars := -m scripts.bench_grammars
 bench_int8 := scripts/bench_int8.py
 bench_long_input := scripts/bench_long_input.py --cases encoder answer
 bench_step := scripts/bench.py

@@ -83,9 +83,10 @@ def _render(section: Section, file: Path) -> str:
     facts += [decoding.versions(ran["versions"])] if ran["versions"] else []
     facts += [f"{name} {text(value)}" for name, value in results.items() if name not in RAN and not _is_table(value)]
     lines = [f"## {section.title}", "", section.explain, "", f"{'; '.join(facts)}.", ""]
-    lines += targets_table(list(section.targets(results)))
+    measured = {name: value for name, value in results.items() if name not in RAN}
+    lines += targets_table(list(section.targets(measured)))
     names = dict(section.names)
-    for heading, rows in section.tables({name: value for name, value in results.items() if name not in RAN}):
+    for heading, rows in section.tables(measured):
         lines += [f"**{heading}**", ""] if heading else []
         lines += [*table(rows, names), ""]
     return "\n".join(lines)
@@ -134,6 +135,25 @@ def _long_inputs(results: Mapping[str, Any]) -> Iterator[tuple[str, Rows]]:
     yield "", rows
 
 
+def _grammars(results: Mapping[str, Any]) -> Iterator[tuple[str, Rows]]:
+    for setting, row in results.items():
+        if _is_table(row):
+            yield (
+                f"{setting}: a step takes {1e3 * row['step']:.3g} ms",
+                {
+                    name: {"µs": 1e6 * cost["seconds"], "share of a step": cost["share"], "calls": cost["calls"]}
+                    for name, cost in row.items()
+                    if _is_table(cost)
+                },
+            )
+
+
+def _cheap(results: Mapping[str, Any]) -> Iterator[Target]:
+    shares = [cost["share"] for row in results.values() if _is_table(row) for cost in row.values() if _is_table(cost)]
+    if shares:
+        yield Target(what="the dearest grammar's share of a step", asked=0.05, found=max(shares), most=True)
+
+
 def _linear(results: Mapping[str, Any]) -> Iterator[Target]:
     for name in ("encoder", "answer"):
         if name in results["cases"]:
@@ -155,6 +175,14 @@ SECTIONS = (
         explain="The peak of memory above the loaded model, for two lengths of the source; a ratio of 2 is linear.",
         tables=_long_inputs,
         targets=_linear,
+    ),
+    Section(
+        file="bench_grammars.json",
+        title="Grammars",
+        command="python -m scripts.bench_grammars",
+        explain="What holding a decoder to a grammar costs of a step: CPU time of one thread, T5-small's shape.",
+        tables=_grammars,
+        targets=_cheap,
     ),
     Section(
         file="bench_int8.json",

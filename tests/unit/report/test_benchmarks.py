@@ -98,10 +98,12 @@ def test_the_page_has_every_file_with_its_command_and_its_date(tmp_path: Path) -
     length = {"length": 8192, "peak_bytes": 50_000_000, "square_bytes": 2**31, "cpu_seconds": 3.0}
     cases = {"encoder": {"lengths": [length, {**length, "peak_bytes": 105_000_000}], "ratio": 2.1}}
     write_json(tmp_path / "bench_long_input.json", {**RUN, "cases": cases})
+    cost = {"seconds": 0.00055, "share": 0.055, "calls": 21}
+    write_json(tmp_path / "bench_grammars.json", {**RUN, "batch 1": {"step": 0.01, "table": cost}})
     page, picture = tmp_path / "benchmarks.md", tmp_path / "benchmarks.svg"
     write(tmp_path, page, picture)
     written = page.read_text(encoding="utf-8")
-    assert written.count("`python -m some.bench --rounds 3`, 2026-01-02") == 3
+    assert written.count("`python -m some.bench --rounds 3`, 2026-01-02") == 4
     assert "torch 9.9" in written and "![tokens a second by contender](benchmarks.svg)" in written
     assert "| fast | 150 (135 to 165) | 3 | 12 | 158 | 83% | 100% | 100.0% |" in written
     assert "| slow | not done within 120 s |" in written
@@ -116,6 +118,8 @@ def test_the_page_has_every_file_with_its_command_and_its_date(tmp_path: Path) -
         "| T5-small: int8, greedy, batch 8, over the best rival's | at least 2 | 1.5 | **not held** | int8 / rival8 |"
         in written
     )
+    assert "| the dearest grammar's share of a step | at most 0.05 | 0.055 | **not held** |  |" in written
+    assert "**batch 1: a step takes 10 ms**" in written and "| table | 550 | 0.055 | 21 |" in written
     assert "| encoder | 8,192 and 8,192 | 50 and 105 | 2.1 | 2,147 |" in written
     assert picture.stat().st_size < 60_000 and "<text" in picture.read_text(encoding="utf-8")
 
