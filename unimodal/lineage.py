@@ -128,4 +128,5 @@ class Lineage:
         self._taken = 0
 
     def _used(self) -> Bool[Tensor, "r s"]:
-        return (self._entries[:, : self.window] < _NONE).unflatten(0, (-1, self.width)).any(1)
+        used: Tensor = (self._entries[:, : self.window] < _NONE).unflatten(0, (-1, self.width)).any(1)
+        return used
