@@ -1,4 +1,4 @@
-"""What holding a decoder to a grammar costs of a step: python scripts/bench_grammars.py
+"""What holding a decoder to a grammar costs of a step: python -m scripts.bench_grammars
 
 CPU time of one thread, T5-small's shape and its 32,128 tokens: a guide's part of a step beside a whole step without a
 guide, at batch 1 and 8 and for beam 4 at batch 8, with a limit, so that every step also asks what still fits. Writes

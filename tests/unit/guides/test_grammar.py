@@ -35,7 +35,7 @@ class Calls(TorchDispatchMode):
         (lambda vocabulary: LabelCodec(vocabulary, names=["cat", "car"]), 24),
         (BoxCodec, 90),
         (lambda vocabulary: EventCodec(vocabulary, seconds=9), 80),
-        (TableCodec, 150),
+        (TableCodec, 110),
     ],
 )
 @pytest.mark.parametrize("limit", [None, 99])
