@@ -17,11 +17,18 @@ _BY_NAME = ("properties", "patternProperties", "$defs", "definitions")
 _IN_LISTS = ("prefixItems", "anyOf", "oneOf", "allOf")
 _SINGLE = ("items", "additionalProperties")
 
+_YEAR = r"(\d{3}[1-9]|\d{2}[1-9]\d|\d[1-9]\d{2}|[1-9]\d{3})"
+_DAY = r"((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|1\d|2[0-8]))"
+_LEAP = r"(\d{2}(0[48]|[2468][048]|[13579][26])|(0[48]|[2468][048]|[13579][26])00)-02-29"
+_DATE = f"({_YEAR}-{_DAY}|{_LEAP})"
+_TIME = r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)"
+_CALENDAR = {"date": f"^{_DATE}$", "date-time": f"^{_DATE}T{_TIME}$"}
+"""The Gregorian calendar's days from year 1 on: the library's own patterns know no leap years."""
 Schema = dict[str, Any]
 
 
 def checked_schema(given: object) -> Schema:
-    """The schema with the required properties of each object first, so that what is optional never has to be written.
+    """The schema as it is held to: dates as patterns, and required properties first, so that no optional one is needed.
 
     Raises ValueError for what is no schema in JSON, for one of more than `MOST_BYTES`, `MOST_LEVELS` within one another
     or `MOST_SCHEMAS`, and for references to anything but its own parts.
@@ -43,6 +50,10 @@ def checked_schema(given: object) -> Schema:
     for pointer, part in found:
         _check(pointer, part)
         _put_required_first(part)
+        if part.get("format") in _CALENDAR:
+            if "pattern" in part:
+                raise ValueError(f"schema: {pointer}: a {part['format']} takes no pattern beside it")
+            part["pattern"] = _CALENDAR[part.pop("format")]
     return schema
 
 
@@ -75,8 +86,9 @@ def longest_detour(schema: Schema) -> int:
     for _, part in subschemas(schema):
         values = [*part.get("enum", []), *([part["const"]] if "const" in part else [])]
         words = [json.dumps(value) for value in [*values, *part.get("properties", {}), *part.get("required", [])]]
-        patterns = [part.get("pattern", ""), *part.get("patternProperties", {})]
-        most = max([most, *map(len, words), *map(_num_places, patterns), 64 if "format" in part else 0])
+        own = part.get("pattern", "")
+        patterns = ["" if own in _CALENDAR.values() else own, *part.get("patternProperties", {})]
+        most = max([most, *map(len, words), *map(_num_places, patterns), 64])
     return most + 12  # an escaped pair of surrogates
 
 

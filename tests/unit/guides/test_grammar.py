@@ -31,10 +31,10 @@ class Calls(TorchDispatchMode):
 @pytest.mark.parametrize(
     ("make", "most"),
     [
-        (TextCodec, 24),
-        (lambda vocabulary: LabelCodec(vocabulary, names=["cat", "car"]), 24),
+        (TextCodec, 28),
+        (lambda vocabulary: LabelCodec(vocabulary, names=["cat", "car"]), 28),
         (BoxCodec, 90),
-        (lambda vocabulary: EventCodec(vocabulary, seconds=9), 80),
+        (lambda vocabulary: EventCodec(vocabulary, seconds=9), 90),
         (TableCodec, 110),
     ],
 )
