@@ -15,6 +15,8 @@ from unimodal.batching import Item, Piece, Sequences, token_piece
 from unimodal.build import build
 from unimodal.caches import Cache
 from unimodal.caches.dense import Dense
+from unimodal.captures import Capture
+from unimodal.captures.eager import Eager
 from unimodal.guides import Guide
 from unimodal.guides.chain import ChainGuide
 from unimodal.hidden import Memory
@@ -40,7 +42,7 @@ DECODINGS = Path(__file__).parent / "configs" / "decoding"
 class Decoding:
     """How answers are decoded: sampler, guides beside the task's own, cache, and the longest answer in steps.
 
-    `joint`: what else than the decoder scores tokens.
+    `joint`: what else than the decoder scores tokens. `capture`: how a step's pass is run.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Decoding:
         guides: Sequence[Guide[Any]] = (),
         joint: JointScorer | None = None,
         cache: Callable[..., Cache] = Dense,
+        capture: Capture | None = None,
         limit: int = LIMIT,
     ) -> None:
         if limit < 1:
@@ -58,7 +61,13 @@ class Decoding:
         self.guides = tuple(guides)
         self.joint = joint
         self.cache = cache
+        self.capture = Eager() if capture is None else capture
         self.limit = limit
+
+    def session(self, model: "UnimodalForConditionalGeneration", *, limit: int | None = None) -> Session:
+        """What a generation runs in; `limit`: steps that are expected of it, by default the longest answer's."""
+        run = self.capture.runner(model)
+        return Session(model, self.cache, limit=self.limit if limit is None else limit, run=run)
 
 
 def decoding_of(choice: str | Mapping[str, Any] | Decoding | None, vocabulary: Vocabulary | None = None) -> Decoding:
@@ -149,7 +158,7 @@ def write_tokens(
     `ends`: the tokens that end an answer, by default the model's. `scored`: as Sampler.search.
     """
     ends = model.boundaries.ends if ends is None else ends
-    session = Session(model, decoding.cache, limit=decoding.limit)
+    session = decoding.session(model)
     writer = _token_writer(session, prompt, decoding, guide, ends, scored=scored)
     for _ in steps(session, prompt, writer):
         pass
@@ -170,7 +179,7 @@ def stream_tokens(
     if not decoding.sampler.streams:
         name = type(decoding.sampler).__name__
         raise ValueError(f"decoding: {name} does not stream, for what it has written may still change")
-    session = Session(model, decoding.cache, limit=decoding.limit)
+    session = decoding.session(model)
     return _growing(session, prompt, _token_writer(session, prompt, decoding, guide, model.boundaries.ends))
 
 
@@ -220,6 +229,6 @@ def go_on_with_frames(
         return prenet.embed(arrays, torch.ones(rows, dtype=torch.long), model.embed_tokens)
 
     writer = FrameWriter(model.postnet(net), feed=feed, examples=prompt.rows, ends=ends, context=context)
-    for _ in steps(Session(model, decoding.cache, limit=ends.longest), prompt, writer):
+    for _ in steps(decoding.session(model, limit=ends.longest), prompt, writer):
         pass
     return writer.answers()

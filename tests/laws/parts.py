@@ -117,6 +117,7 @@ ARGUMENTS: dict[str, list[Spec]] = {
     "unimodal.quantizations.int8.Int8": [{}],
     "unimodal.quantizations.none.NoQuantization": [{}],
     "unimodal.rewrites.joined.Joined": [{}],
+    "unimodal.rewrites.reordered.Reordered": [{}],
 }
 
 
