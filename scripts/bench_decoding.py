@@ -43,8 +43,8 @@ CONTENDERS: tuple[Contender, ...] = (
     Ours("unimodal"),
     Ours("unimodal, fast", rewrites=(JOINED, REORDERED), decoding={"capture": {"class": COMPILED}}),
     Ours("unimodal, int8", numbers="int8"),
-    Ours("unimodal, int8, fast", numbers="int8", rewrites=(JOINED,), decoding={"capture": {"class": COMPILED}}),
-    Ours("unimodal, int4, fast", numbers="int4", rewrites=(JOINED,), decoding={"capture": {"class": COMPILED}}),
+    Ours("unimodal, int8, joined", numbers="int8", rewrites=(JOINED,)),
+    Ours("unimodal, int4, joined", numbers="int4", rewrites=(JOINED,)),
 )
 QUICK = ("transformers", "unimodal")
 READY, FIRST, LATER = 300.0, 600.0, 120.0

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from unimodal.generate import Decoding
     from unimodal.model import UnimodalForConditionalGeneration
 
+GREEDY, BEAM = "unimodal.samplers.greedy.Greedy", "unimodal.samplers.beam.Beam"
 WEIGHT_BYTES = {"float32": 4.0, "int8": 1.0, "int4": 0.5}
 
 
@@ -49,14 +50,9 @@ class Ours(Contender):
 @final
 class _Loaded(Answerer):
     def __init__(self, model: "UnimodalForConditionalGeneration", decoding: Mapping[str, Any]) -> None:
-        from unimodal.build import build
-
         self.model = model
-        # Built once, so that what a part recorded or compiled for one call is there for the next.
-        self._parts: dict[str, Any] = {
-            name: build(spec, object, where=f"decoding.{name}") for name, spec in decoding.items()
-        }
-        self._decodings: dict[tuple[int, int], Decoding] = {}
+        self._said = decoding
+        self._decodings: dict[tuple[int, int], Decoding] = {}  # so that a call finds what the one before it recorded
 
     def answer(self, source: Rows, *, width: int, num_tokens: int) -> Rows:
         import torch
@@ -66,13 +62,12 @@ class _Loaded(Answerer):
         return rows
 
     def _decoding(self, width: int, num_tokens: int) -> "Decoding":
-        from unimodal.generate import Decoding
-        from unimodal.samplers.beam import Beam
-        from unimodal.samplers.greedy import Greedy
+        from unimodal.generate import decoding_of
 
         if (width, num_tokens) not in self._decodings:
-            sampler = Greedy() if width == 1 else Beam(width)
-            self._decodings[width, num_tokens] = Decoding(sampler, limit=num_tokens, **self._parts)
+            sampler = GREEDY if width == 1 else {"class": BEAM, "width": width}
+            said = {"sampler": sampler, "limit": num_tokens, **self._said}
+            self._decodings[width, num_tokens] = decoding_of(said)
         return self._decodings[width, num_tokens]
 
     def encode(self, source: Rows) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import torch
+from torch import Tensor
 
 import unimodal
 
@@ -38,12 +39,17 @@ class Artefacts:
         return self._folder / f"{name}{suffix}"
 
 
+def weights_of(model: "UnimodalForConditionalGeneration") -> dict[str, Tensor]:
+    """Parameters and buffers by name, those that no state dict has among them."""
+    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+
+
 def name_of(model: "UnimodalForConditionalGeneration", form: Mapping[str, Any]) -> str:
     """The name of what is compiled for a model and a form of its step on this machine, with this number of threads."""
     depends_on = {
         "config": {"spec": model.config.spec, "quantization": model.config.quantization},
         "modules": [(path, type(module).__qualname__) for path, module in model.named_modules()],
-        "weights": [(path, str(x.dtype), list(x.shape)) for path, x in model.state_dict().items()],
+        "weights": [(path, str(x.dtype), list(x.shape)) for path, x in weights_of(model).items()],
         "form": form,
         "torch": torch.__version__,
         "processor": [torch.backends.cpu.get_cpu_capability(), torch.cpu.get_capabilities()],

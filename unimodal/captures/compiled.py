@@ -12,9 +12,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unimodal.captures import Capture
-from unimodal.captures.artefacts import Artefacts, user_folder
+from unimodal.captures.artefacts import Artefacts, user_folder, weights_of
 from unimodal.captures.recording import Recording, is_dense, record
 from unimodal.decoder_pass import DecoderPass, Runner
+from unimodal.quantizations import QuantizedLinear
 
 if TYPE_CHECKING:
     from unimodal.model import UnimodalForConditionalGeneration
@@ -43,7 +44,7 @@ class Compiled(Capture):
     def runner(self, model: "UnimodalForConditionalGeneration") -> Runner:
         _check_modules(model)
         recordings = _MADE.setdefault(model, [])
-        weights = dict(model.named_parameters()) | dict(model.named_buffers())
+        weights = weights_of(model)
         for recording in recordings:
             recording.lend(weights)
         return _Compiling(self._artefacts, recordings, weights, single=self._single)
@@ -89,8 +90,10 @@ def _gathered(tensors: dict[str, Tensor], loose: Sequence[str]) -> dict[str, Ten
 
 
 def _check_modules(model: "UnimodalForConditionalGeneration") -> None:
-    """Refuses what the artefact's name would say nothing of: modules that the model's config did not build."""
+    """Refuses weights that are packed, and what the artefact's name would say nothing of: modules of no config."""
     for path, module in model.named_modules():
+        if isinstance(module, QuantizedLinear):
+            raise ValueError(f"capture: {path} is a {type(module).__name__}, whose packed weights cannot be compiled")
         if not type(module).__module__.startswith(("unimodal.", "torch.nn.")):
             raise ValueError(
                 f"capture: {path} is a {type(module).__module__}.{type(module).__name__}, which is not compiled; "

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PREFIX = "model."
 """In front of a weight's name, where a recording asks for it."""
+SLOTS = ".slots."
+"""In the name of what a cache keeps: [r, slots, ...]."""
 Dimensions = list[int | str]
 """Of a tensor: numbers, and names of what may differ from call to call."""
 Form = dict[str, list[Any]]
@@ -141,10 +143,19 @@ def _export(step: DecoderPass, tensors: Mapping[str, Tensor]) -> torch.export.Ex
         name: {place: automatic for place, size in enumerate(x.shape) if size > 1} for name, x in tensors.items()
     }
     with torch.inference_mode(False), torch.no_grad():
-        examples = {name: torch.empty_strided(x.shape, x.stride(), dtype=x.dtype) for name, x in tensors.items()}
+        examples = {name: _example(name, x) for name, x in tensors.items()}
         exported = torch.export.export(_Pass(step).eval(), (examples,), dynamic_shapes=(dynamic,), strict=False)
         lowered: torch.export.ExportedProgram = exported.run_decompositions({torch.ops.aten.linear.default: _linear})
         return lowered
+
+
+def _example(name: str, x: Tensor) -> Tensor:
+    """A tensor of the same form. Slots get more room than is read of them, or a recording would be for just as much."""
+    order, shape = _order(x), list(x.shape)
+    if SLOTS in name:
+        shape[1] *= 2
+    wide_first = torch.empty([shape[dim] for dim in order], dtype=x.dtype, device=x.device)
+    return wide_first.permute([order.index(dim) for dim in range(x.dim())])
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
