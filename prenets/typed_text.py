@@ -72,7 +72,9 @@ class TypedTextPrenet(KeywordPrenet):
 
     def embed(self, arrays: Mapping[str, Tensor], lengths: Int[Tensor, " p"], tokens: Embed) -> Float[Tensor, "p l d"]:
         x = arrays["embeds"] if "embeds" in arrays else tokens(arrays["ids"])
-        return self.position.add(x + self.types(arrays["types"]), self._positions(arrays))
+        positions = self._positions(arrays)
+        self.position.check_length(positions)
+        return self.position.add(x + self.types(arrays["types"]), positions)
 
     def _positions(self, arrays: Mapping[str, Tensor]) -> Int[Tensor, "#p l"]:
         if self.padding is None or "ids" not in arrays:

@@ -68,11 +68,7 @@ class Stack(nn.Module):
 
     def check_length(self, positions: Int[Tensor, "#b t"]) -> None:
         """Raises ValueError for positions behind the last that the stack has learned."""
-        limit = self.position.limit
-        if limit is not None and positions.numel() and int(positions.max()) >= limit:
-            raise ValueError(
-                f"longest: the model has {limit} learned positions, the input needs {int(positions.max()) + 1}"
-            )
+        self.position.check_length(positions)
 
     def forward(
         self,

@@ -69,6 +69,7 @@ def test_every_scorer_of_the_folder_is_tried_here() -> None:
 
 
 @every_scorer
+@torch.no_grad()
 def test_chances_sum_to_one_at_most_and_none_is_below_the_least(scorer: Scorer[Any]) -> None:
     state = begin(scorer, ASKED)
     for column in (*likely(scorer, 4).T, torch.tensor([0, TOKENS - 1, START, 4])):

@@ -173,7 +173,7 @@ def test_a_mapping_may_name_guides_and_a_cache(encoder_decoder: UnimodalForCondi
 
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
-    ({"decoding": "greddy"}, "^decoding: there is no 'greddy' among beam, greedy, joint, sample"),
+    ({"decoding": "greddy"}, "^decoding: there is no 'greddy' among beam, compiled, greedy, joint"),
     ({"decoding": {"sampler": "os.path.join"}}, "^decoding.sampler: 'os.path.join' is not below"),
     ({"decoding": {"smapler": "unimodal.samplers.greedy.Greedy"}}, "^decoding.smapler: .*did you mean 'sampler'"),
     ({"decoding": "beam", "num_beams": 3}, "^decoding, num_beams: a decoding says all of it"),

@@ -94,8 +94,9 @@ def _check_modules(model: "UnimodalForConditionalGeneration") -> None:
     for path, module in model.named_modules():
         if isinstance(module, QuantizedLinear):
             raise ValueError(f"capture: {path} is a {type(module).__name__}, whose packed weights cannot be compiled")
-        if not type(module).__module__.startswith(("unimodal.", "torch.nn.")):
+        home = type(module).__module__
+        if home.startswith("unimodal.tuning.") or not home.startswith(("unimodal.", "torch.nn.")):
             raise ValueError(
-                f"capture: {path} is a {type(module).__module__}.{type(module).__name__}, which is not compiled; "
+                f"capture: {path} is a {home}.{type(module).__name__}, which is not compiled; "
                 "merge adapters into the model first"
             )

@@ -15,6 +15,13 @@ class Position(nn.Module, ABC):
     limit: int | None = None
     """Entries that it has positions for; None: any number."""
 
+    def check_length(self, positions: Int[Tensor, "#b t"]) -> None:
+        """Raises ValueError for positions behind the last that was learned."""
+        if self.limit is not None and positions.numel() and int(positions.max()) >= self.limit:
+            raise ValueError(
+                f"longest: the model has {self.limit} learned positions, the input needs {int(positions.max()) + 1}"
+            )
+
     @abstractmethod
     def add(self, x: Float[Tensor, "b t d"], positions: Int[Tensor, "#b t"]) -> Float[Tensor, "b t d"]:
         """The stack's input with its positions added."""

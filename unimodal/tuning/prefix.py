@@ -1,18 +1,19 @@
 """Learned keys and values before what an attention sees: the layers of `unimodal.adapters.prefix`.
 
-n rows of the prefix, w key-value heads times their width, b rows, t entries, d width
+p rows of the prefix, w key-value heads times their width, b and r rows of a pass, t and n its entries, d width
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from unimodal.attention import Part, Pattern
-from unimodal.caches import Cache, KeysValues, LayerCache
-from unimodal.hidden import Memory
+from unimodal.caches import KeysValues, LayerCache, Opening
+from unimodal.hidden import MemoryView
 from unimodal.layout import Layout
 from unimodal.mixers import Mixer
 
@@ -38,54 +39,33 @@ class Prefixed(Mixer):
         layout: Layout,
         pattern: Pattern,
         cache: LayerCache,
-        memory: Memory | None = None,
+        memory: MemoryView | None = None,
     ) -> Float[Tensor, "b t d"]:
-        view = LayerCache(_WithPrefix(cache.cache, self.keys, self.values), cache.layer)
+        view = LayerCache(_WithPrefix(layout, cache.opening, self.keys, self.values), cache.layer)
         out: Tensor = self.base_layer(x, layout, pattern, view, memory)
         return out
 
 
 @final
-class _WithPrefix(Cache):
-    """A cache that gives queries a prefix too, behind what it holds."""
+@dataclass(frozen=True, eq=False)
+class _WithPrefix(Opening):
+    """An opened cache that gives queries a prefix too, behind what it holds."""
 
-    tolerance = 0.0
-
-    def __init__(self, cache: Cache, keys: Float[Tensor, "n w"], values: Float[Tensor, "n w"]) -> None:
-        self.cache, self.keys, self.values = cache, keys, values
-        self.length = cache.length
+    layout: Layout
+    opening: Opening
+    keys: Float[Tensor, "p w"]
+    values: Float[Tensor, "p w"]
 
     def write(
-        self, layer: int, keys: Float[Tensor, "b t g k"], values: Float[Tensor, "b t g k"], layout: Layout
+        self, layer: int, keys: Float[Tensor, "r n g k"], values: Float[Tensor, "r n g k"], layout: Layout
     ) -> None:
-        self.head_dim = keys.shape[-1]
-        self.cache.write(layer, keys, values, layout)
+        self.opening.write(layer, keys, values, layout)
 
-    def read(self, layer: int, q: Float[Tensor, "b t h k"], layout: Layout) -> list[Part]:
+    def read(self, layer: int, q: Float[Tensor, "r n h k"], layout: Layout) -> list[Part]:
         keys, values = (
-            rows.unflatten(-1, (-1, self.head_dim)).expand(q.shape[0], -1, -1, -1) for rows in (self.keys, self.values)
+            rows.unflatten(-1, (-1, q.shape[-1])).expand(q.shape[0], -1, -1, -1) for rows in (self.keys, self.values)
         )
-        return [*self.cache.read(layer, q, layout), Part(keys, values, positions=None, mask=None)]
+        return [*self.opening.read(layer, q, layout), Part(keys, values, positions=None, mask=None)]
 
     def memory(self, layer: int, name: str, make: Callable[[], KeysValues]) -> KeysValues:
-        return self.cache.memory(layer, name, make)
-
-    def keep(self, nodes: Int[Tensor, "b a"], count: Int[Tensor, " b"]) -> None:
-        self.cache.keep(nodes, count)
-
-    def truncate(self, length: Int[Tensor, " b"]) -> None:
-        self.cache.truncate(length)
-
-    def seal(self) -> None:
-        self.cache.seal()
-
-    def fork(self, rows: Int[Tensor, " r"]) -> None:
-        self.cache.fork(rows)
-
-    @property
-    def nbytes(self) -> int:
-        return self.cache.nbytes
-
-    @property
-    def tokens_read(self) -> int:
-        return self.cache.tokens_read
+        return self.opening.memory(layer, name, make)
