@@ -173,7 +173,7 @@ def decode(
     torch.manual_seed(seed)
     spec = load_spec(SMALLEST)["spec"]
     spec |= {"vocabulary": {"class": spec["vocabulary"]["class"], "ranges": vocabulary.space.ranges}}
-    model = UnimodalForConditionalGeneration(UnimodalConfig(spec=spec)).eval()
+    model = UnimodalForConditionalGeneration(UnimodalConfig(spec=spec))
     size = len(vocabulary.space)
     items = [Item("", (token_piece(torch.randint(4, size, (1 + row % 5,))),)) for row in range(rows)]
     decoding = Decoding(sampler(seed), guides=[Wandering(size, seed)], limit=limit)
