@@ -33,13 +33,12 @@ class Compiled(Capture):
     default `unimodal/compiled` in the user's cache folder) under a name made of all that it depends on; it holds no
     weights: it reads the model's where they lie.
 
-    With `single`, only passes of one entry are compiled, and others run as they are written: products of several rows
-    are quickest in a library's kernels, which a recording can only call.
+    Only passes of one entry are compiled, and others run as they are written: products of several rows are quickest in
+    a library's kernels, which a recording can only call.
     """
 
-    def __init__(self, *, folder: str | None = None, single: bool = True) -> None:
+    def __init__(self, *, folder: str | None = None) -> None:
         self._artefacts = Artefacts(user_folder() if folder is None else Path(folder))
-        self._single = single
 
     def runner(self, model: "UnimodalForConditionalGeneration") -> Runner:
         _check_modules(model)
@@ -47,24 +46,21 @@ class Compiled(Capture):
         weights = weights_of(model)
         for recording in recordings:
             recording.lend(weights)
-        return _Compiling(self._artefacts, recordings, weights, single=self._single)
+        return _Compiling(self._artefacts, recordings, weights)
 
 
 @final
 class _Compiling:
     """Finds the recording of each pass, or makes it."""
 
-    def __init__(
-        self, artefacts: Artefacts, recordings: list[Recording], weights: Mapping[str, Tensor], *, single: bool
-    ) -> None:
+    def __init__(self, artefacts: Artefacts, recordings: list[Recording], weights: Mapping[str, Tensor]) -> None:
         self._artefacts = artefacts
         self._recordings = recordings
         self._weights = weights
-        self._single = single
         self._found: dict[tuple[Any, ...], tuple[Recording, list[str]]] = {}
 
     def __call__(self, step: DecoderPass) -> Float[Tensor, "r n d"]:
-        if self._single and step.entries.shape[:2].numel() > 1:
+        if step.entries.shape[:2].numel() > 1:
             return step.run()
         tensors = step.tensors
         shapes = tuple((tensor.shape, tensor.stride()) for tensor in tensors.values())
@@ -79,6 +75,8 @@ class _Compiling:
             if recording.fits(tensors):
                 return recording
         made = record(step, tensors, self._artefacts)
+        if not made.fits(tensors):
+            raise ValueError("capture: what was compiled for such a step serves other sizes alone; decode without it")
         made.lend(self._weights)
         self._recordings.append(made)
         return made
