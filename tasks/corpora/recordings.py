@@ -46,9 +46,15 @@ def decode(path: Path, container: str | None = None) -> Int16[np.ndarray, " time
 
 def write_store(paths: Iterable[Path], folder: Path, container: str | None = None) -> list[tuple[int, int]]:
     """Decode sound files into the folder's store; start and number of samples of each, in the order given."""
+    with ThreadPoolExecutor() as pool:
+        return write_samples(pool.map(lambda path: decode(path, container), paths), folder)
+
+
+def write_samples(clips: Iterable[Int16[np.ndarray, " _"]], folder: Path) -> list[tuple[int, int]]:
+    """Write clips into the folder's store, one after the other; start and number of samples of each."""
     places, position = [], 0
-    with ThreadPoolExecutor() as pool, (folder / STORE_NAME).open("wb") as store:
-        for samples in pool.map(lambda path: decode(path, container), paths):
+    with (folder / STORE_NAME).open("wb") as store:
+        for samples in clips:
             samples.astype("<i2").tofile(store)
             places.append((position, len(samples)))
             position += len(samples)
