@@ -60,7 +60,7 @@ def space() -> TokenSpace:
             {"task": ["asr", "tts", "caption", "translate"]},
             {"loc": 20},
             {"time": 10},
-            {"unit": 8},
+            {"unit": 40},
             {"table": ["row", "cell", "header"]},
             {"sentinel": 5},
             {"field": ["/", "name", "price", "items"]},

@@ -12,6 +12,7 @@ from unimodal.codecs.digits import DigitCodec
 from unimodal.codecs.events import Event, EventCodec
 from unimodal.codecs.fields import Field, FieldCodec
 from unimodal.codecs.labels import LabelCodec
+from unimodal.codecs.marks import MarkCodec
 from unimodal.codecs.numbers import NumberCodec
 from unimodal.codecs.tables import Cell, TableCodec
 from unimodal.codecs.text import TextCodec
@@ -42,6 +43,10 @@ def is_text(vocabulary, ids):
 
 def is_label(vocabulary, ids):
     return ids in [[*vocabulary.pieces.encode(name), vocabulary.space.end] for name in NAMES]
+
+
+def is_mark(vocabulary, ids):
+    return matches("UE")(vocabulary, ids) and vocabulary.space.index(ids[0]) < len(NAMES)
 
 
 def is_box(vocabulary, ids):
@@ -157,6 +162,7 @@ CASES = {
     CharacterCodec: [(lambda v: CharacterCodec(v), st.text(max_size=12), is_text, 0)],
     TextCodec: [(lambda v: TextCodec(v), st.text(max_size=12) | st.sampled_from(["", "the value: é漢𝄞"]), is_text, 0)],
     LabelCodec: [(lambda v: LabelCodec(v, names=NAMES), st.sampled_from(NAMES), is_label, 0)],
+    MarkCodec: [(lambda v: MarkCodec(v, names=NAMES), st.sampled_from(NAMES), is_mark, 0)],
     DigitCodec: [
         (lambda v: DigitCodec(v), st.text("0123456789", min_size=1, max_size=16), matches("[0-9]{1,16}E"), 0),
         (

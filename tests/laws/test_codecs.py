@@ -177,7 +177,7 @@ def test_objects_without_tokens_are_named(vocabulary):
         (BinCodec(vocabulary, kind="time").encode, [1.5], "outside its extent"),
         (BinCodec(vocabulary, kind="time").encode, [], "expected 1 numbers, got 0"),
         (BoxCodec(vocabulary).encode, (0.5, 0, 0.4, 1), "each pair in order"),
-        (UnitCodec(vocabulary).encode, [8], "there are 8 units, so no unit 8"),
+        (UnitCodec(vocabulary).encode, [40], "there are 40 units, so no unit 40"),
         (EventCodec(vocabulary, seconds=9).encode, [Event(2, 1, "a")], "expected events in order"),
         (EventCodec(vocabulary, seconds=9).encode, [Event(2, 3, "a"), Event(1, 3, "b")], "expected events in order"),
         (EventCodec(vocabulary, seconds=9).encode, [Event(2, 9.1, "a")], "a start and an end in 0 to 9"),
