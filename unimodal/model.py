@@ -32,6 +32,8 @@ from unimodal.spec import load_spec
 from unimodal.tables import TokenTable
 from unimodal.token_answers import TokenAnswers
 
+Offer = Callable[[Mapping[str, Memory], Batch], Mapping[str, Memory]]
+"""The encoder's memories -> what decoders read in their place."""
 SMALLEST = Path(__file__).parent / "configs" / "models" / "smallest.yaml"
 
 
@@ -153,13 +155,19 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         scores: Tensor = self.readouts[net](memory, self.embedding.score)
         return scores
 
-    def run_batch(self, batch: Batch, *, keep_weights: Collection[str] = ()) -> Output:
-        """One teacher-forced pass; logits are left to whoever needs them, at the entries he needs."""
+    def run_batch(
+        self, batch: Batch, *, keep_weights: Collection[str] = (), offer: Offer = lambda memories, batch: memories
+    ) -> Output:
+        """One teacher-forced pass; logits are left to whoever needs them, at the entries he needs.
+
+        The decoder reads what is offered to it in the place of the memories.
+        """
         encoder, memories = (None, {}) if batch.source is None else self.encode(batch.source, keep_weights=keep_weights)
         if batch.target is None:
             return Output(encoder, None, memories)
         once = Once(batch.target.layout.valid.shape[0], self.device)
-        return Output(encoder, self.decode(batch.target, memories, once, keep_weights=keep_weights), memories)
+        offered = offer(memories, batch)
+        return Output(encoder, self.decode(batch.target, offered, once, keep_weights=keep_weights), memories)
 
     def forward(
         self,

@@ -6,12 +6,14 @@ e examples of a batch, n entries, t entries of a row, d width
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import final
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from unimodal.batching import Batch, Pieces, Sequences
+from unimodal.hidden import Memory
 from unimodal.model import Output, UnimodalForConditionalGeneration
 
 
@@ -22,6 +24,8 @@ class Term:
     loss: Float[Tensor, " e"]
     has_target: Bool[Tensor, " e"]
     weight: float = 1.0
+    of_batch: bool = False
+    """Whether it is a statistic of the whole batch, the same for each of its examples."""
 
     def mean(self) -> Float[Tensor, ""]:
         """Over the examples that have the loss; 0 where none has."""
@@ -36,12 +40,39 @@ class Objective(nn.Module, ABC):
     """
 
     @abstractmethod
+    def prepare(self, batch: Batch) -> Batch:
+        """The batch as the model is shown it; what is drawn for that comes from torch's random state."""
+
+    @abstractmethod
     def needs_weights(self, batch: Batch) -> Collection[str]:
         """The attentions, `self` or a memory, whose weights the pass over this batch has to keep, which costs time."""
 
     @abstractmethod
+    def offer(self, memories: Mapping[str, Memory], batch: Batch) -> Mapping[str, Memory]:
+        """What decoders are given to read in the place of the encoded memories."""
+
+    @abstractmethod
     def terms(self, model: UnimodalForConditionalGeneration, output: Output, batch: Batch) -> dict[str, Term]:
         """The losses by name; a name may be missing where no example of the batch has that loss."""
+
+
+class Loss(Objective, ABC):
+    """An objective that looks at a pass and leaves it as it is."""
+
+    @final
+    def prepare(self, batch: Batch) -> Batch:
+        return batch
+
+    @final
+    def offer(self, memories: Mapping[str, Memory], batch: Batch) -> Mapping[str, Memory]:
+        return memories
+
+
+def learn(model: UnimodalForConditionalGeneration, objective: Objective, batch: Batch) -> dict[str, Term]:
+    """The losses of one pass over a batch."""
+    batch = objective.prepare(batch)
+    output = model.run_batch(batch, keep_weights=objective.needs_weights(batch), offer=objective.offer)
+    return objective.terms(model, output, batch)
 
 
 def total(terms: Mapping[str, Term]) -> Float[Tensor, ""]:

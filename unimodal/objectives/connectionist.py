@@ -14,12 +14,12 @@ from torch.nn import functional
 from unimodal.batching import IGNORED, Batch
 from unimodal.layout import stack_ragged
 from unimodal.model import Output, UnimodalForConditionalGeneration
-from unimodal.objectives import Objective, Term, example_of, gather
+from unimodal.objectives import Loss, Term, example_of, gather
 from unimodal.vocabulary import TokenSpace
 
 
 @final
-class Connectionist(Objective):
+class Connectionist(Loss):
     """Connectionist temporal classification (Graves et al. 2006) of a net's encoded entries, per token of the answer.
 
     The model's readout of the net is taught, which decoding may ask too (`unimodal.scorers.connectionist`); its blank

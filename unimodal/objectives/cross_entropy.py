@@ -6,11 +6,11 @@ from typing import final
 from unimodal.batching import IGNORED, Batch
 from unimodal.losses import token_losses
 from unimodal.model import Output, UnimodalForConditionalGeneration
-from unimodal.objectives import Objective, Term, mean_by_example
+from unimodal.objectives import Loss, Term, mean_by_example
 
 
 @final
-class CrossEntropy(Objective):
+class CrossEntropy(Loss):
     """Mean over the tokens of each answer, in nats; logits are made at labelled entries alone.
 
     `smoothing` of the target's probability goes to all tokens alike (Szegedy et al. 2016, 1512.00567).

@@ -5,11 +5,11 @@ from typing import final
 
 from unimodal.batching import Batch
 from unimodal.model import Output, UnimodalForConditionalGeneration
-from unimodal.objectives import Objective, Term, example_of, gather, mean_by_example
+from unimodal.objectives import Loss, Term, example_of, gather, mean_by_example
 
 
 @final
-class Frames(Objective):
+class Frames(Loss):
     """The losses that each post-net names, over the pieces that it has to write: `frames.before`, `frames.stop` ..."""
 
     def __init__(self) -> None:

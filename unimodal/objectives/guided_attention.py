@@ -14,11 +14,11 @@ from unimodal.batching import Batch
 from unimodal.hidden import Hidden
 from unimodal.layout import Layout
 from unimodal.model import Output, UnimodalForConditionalGeneration
-from unimodal.objectives import Objective, Term, mean_by_example
+from unimodal.objectives import Loss, Term, mean_by_example
 
 
 @final
-class GuidedAttention(Objective):
+class GuidedAttention(Loss):
     """How far from the diagonal the entries of a net look, from 0 to 1 (Tachibana et al. 2017, 1710.08969).
 
     It binds the first `heads` heads of the last `blocks` blocks. Weights are summed over the source and averaged over

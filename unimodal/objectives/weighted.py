@@ -7,6 +7,7 @@ from typing import final
 from torch import nn
 
 from unimodal.batching import Batch
+from unimodal.hidden import Memory
 from unimodal.model import Output, UnimodalForConditionalGeneration
 from unimodal.objectives import Objective, Term
 
@@ -22,8 +23,18 @@ class Weighted(Objective):
             raise ValueError(f"weights: there is no objective named {', '.join(unknown)}")
         self.objectives = nn.ModuleDict(dict(objectives))
 
+    def prepare(self, batch: Batch) -> Batch:
+        for objective in self._named().values():
+            batch = objective.prepare(batch)
+        return batch
+
     def needs_weights(self, batch: Batch) -> Collection[str]:
         return {name for objective in self._named().values() for name in objective.needs_weights(batch)}
+
+    def offer(self, memories: Mapping[str, Memory], batch: Batch) -> Mapping[str, Memory]:
+        for objective in self._named().values():
+            memories = objective.offer(memories, batch)
+        return memories
 
     def terms(self, model: UnimodalForConditionalGeneration, output: Output, batch: Batch) -> dict[str, Term]:
         terms: dict[str, Term] = {}

@@ -14,7 +14,7 @@ from unimodal.batching import Batch
 from unimodal.build import build
 from unimodal.config import UnimodalConfig
 from unimodal.model import UnimodalForConditionalGeneration
-from unimodal.objectives import Objective, Term, total
+from unimodal.objectives import Objective, Term, learn, total
 from unimodal.spec import load_spec
 from unimodal.training.data.module import TaskData
 from unimodal.training.measuring.evaluation_losses import EvaluationLosses
@@ -130,9 +130,7 @@ class Learner(LightningModule):
         self.seconds, self.entries = checkpoint["progress"]["seconds"], checkpoint["progress"]["entries"]
 
     def _terms(self, batch: Batch) -> dict[str, Term]:
-        output = self.model.run_batch(batch, keep_weights=self.objective.needs_weights(batch))
-        terms: dict[str, Term] = self.objective.terms(self.model, output, batch)
-        return only_counted(terms, batch)
+        return only_counted(learn(self.model, self.objective, batch), batch)
 
     def _log_step(self, num_examples: int) -> None:
         now = time.perf_counter()
@@ -175,6 +173,6 @@ def model_of(source: str) -> UnimodalForConditionalGeneration:
     if not path.exists() and (PACKAGE / source).is_file():
         path = PACKAGE / source
     spec = load_spec(path)
-    if unknown := sorted(set(spec) - {"spec", "readouts", "processors"}):
+    if unknown := sorted(set(spec) - {"spec", "readouts", "readout_memories", "processors"}):
         raise ValueError(f"{path}: {', '.join(unknown)}: a model's file has spec, readouts and processors")
     return UnimodalForConditionalGeneration(UnimodalConfig(**spec))

@@ -17,7 +17,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
 from unimodal.batching import Batch
-from unimodal.objectives import Term, total
+from unimodal.objectives import Term, learn, total
 from unimodal.training.distributed.gathering import is_cut
 from unimodal.training.measuring.metrics import log_once
 from unimodal.training.measuring.step_losses import is_of
@@ -79,8 +79,7 @@ def gradients_by_task(learner: Learner, batch: Batch, names: Sequence[str]) -> d
     parameters = _chosen(learner.model, names)
     found = {}
     with _undone(learner), torch.enable_grad():
-        output = learner.model.run_batch(batch, keep_weights=learner.objective.needs_weights(batch))
-        terms = learner.objective.terms(learner.model, output, batch)
+        terms = learn(learner.model, learner.objective, batch)
         for task in sorted(set(batch.tasks)):
             of_task = {name: _of_task(term, task, batch) for name, term in terms.items()}
             gradients = torch.autograd.grad(total(of_task), parameters, retain_graph=True, allow_unused=True)

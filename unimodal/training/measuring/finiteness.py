@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from unimodal.batching import Batch
 from unimodal.model import UnimodalForConditionalGeneration
-from unimodal.objectives import Objective, Term, total
+from unimodal.objectives import Objective, learn, total
 
 
 def first_non_finite(
@@ -39,8 +39,7 @@ def first_non_finite(
                 stack.enter_context(watch.watching(name, module))
         torch.manual_seed(seed)
         with nullcontext() if context is None else context:
-            output = model.run_batch(batch, keep_weights=objective.needs_weights(batch))
-            terms: dict[str, Term] = objective.terms(model, output, batch)
+            terms = learn(model, objective, batch)
             loss = total(terms)
     if watch.output is not None:
         return f"the output of {watch.output}"
