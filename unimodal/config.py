@@ -24,6 +24,8 @@ class UnimodalConfig(PreTrainedConfig):
     """The Generator of answers, by import path."""
     readouts: dict[str, Any] | None = None
     """Heads on what a decoder reads of the encoder, by net: each scores the text pieces at every entry of its net."""
+    readout_memories: dict[str, str] | None = None
+    """The memory of each readout that reads another than `encoder`, by its name, which need not be that of a net."""
     processors: dict[str, Any] | None = None
     quantization: Any = "unimodal.quantizations.none.NoQuantization"
     """The Quantization of the weights, by import path."""

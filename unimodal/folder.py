@@ -20,7 +20,7 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model", "*.spm")
-BUILT = ("spec", "readouts", "quantization", "generation")
+BUILT = ("spec", "readouts", "readout_memories", "quantization", "generation")
 """Fields of a config that say what is built."""
 _FILE_NAME = re.compile(r"\w[\w.-]*\.safetensors", re.ASCII)
 MOST_BYTES = 1_000_000

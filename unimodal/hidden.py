@@ -1,12 +1,13 @@
 """What a pass leaves behind: all named intermediates of a stack, and what a decoder may read of it.
 
-b rows, t entries, s entries of a memory, m memory rows, q some of these, d width, h heads
+b rows, t entries, s entries of a memory, m memory rows, q some of these, r rows of one stack, d width, h heads
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -20,7 +21,7 @@ class Hidden:
     embeds: Float[Tensor, "b t d"]
     """The stack's input, before its positions."""
     layers: tuple[Float[Tensor, "b t d"], ...]
-    """The input of the first block, then every block's output."""
+    """The input of the first block, then every block's output; none where several stacks wrote the rows."""
     last: Float[Tensor, "b t d"]
     """After the final norm."""
     layout: Layout
@@ -31,6 +32,25 @@ class Hidden:
     def before_norm(self) -> Float[Tensor, "b t d"]:
         """The last block's output, before the final norm."""
         return self.layers[-1]
+
+    @classmethod
+    def joined(
+        cls, parts: Sequence[tuple[Int[Tensor, " r"], "Hidden"]], embeds: Float[Tensor, "b t d"], layout: Layout
+    ) -> "Hidden":
+        """What several stacks made of some rows each, of which weights are kept that all have; zeros in other rows."""
+
+        def whole(pieces: Sequence[Tensor]) -> Tensor:
+            filled = pieces[0].new_zeros(layout.valid.shape[0], *pieces[0].shape[1:])
+            for (rows, _), piece in zip(parts, pieces, strict=True):
+                filled = filled.index_copy(0, rows, piece)
+            return filled
+
+        if not parts:
+            return cls(embeds, (), torch.zeros_like(embeds), layout)
+        names = set.intersection(*(set(hidden.weights) for _, hidden in parts))
+        weights = {name: zip(*(hidden.weights[name] for _, hidden in parts), strict=False) for name in sorted(names)}
+        last = whole([hidden.last for _, hidden in parts])
+        return cls(embeds, (), last, layout, {name: tuple(map(whole, blocks)) for name, blocks in weights.items()})
 
 
 @final

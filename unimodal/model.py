@@ -4,7 +4,7 @@ b rows, t decoder entries, s encoder entries, d width, m width of a memory, c cl
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast, final
 
@@ -18,6 +18,7 @@ from unimodal.boundaries import Boundaries
 from unimodal.build import build
 from unimodal.caches import Cache
 from unimodal.caches.once import Once
+from unimodal.cascade import FIRST
 from unimodal.config import Parts, UnimodalConfig
 from unimodal.folder import check_folder
 from unimodal.generate import Decoding
@@ -25,7 +26,9 @@ from unimodal.generators import Asked, Generator
 from unimodal.heads import Head
 from unimodal.hidden import Hidden, Memory
 from unimodal.interface import ModelOutput, Side
+from unimodal.layout import Layout
 from unimodal.modality import Answering, KeywordPostnet, KeywordPrenet, Postnet, Prenet
+from unimodal.outputs import check_outputs, check_single, only_writer, wanted_by, write_rows
 from unimodal.quantizations import Quantization
 from unimodal.speaking import SpeechLimits, Vocoder, render, source_input, speak
 from unimodal.spec import load_spec
@@ -44,6 +47,13 @@ class Output:
     encoder: Hidden | None
     decoder: Hidden | None
     memories: Mapping[str, Memory]
+    cascaded: Mapping[str, Hidden] = field(default_factory=dict)
+    """Of the encoders behind the first, by the memory that each makes."""
+
+    @property
+    def encoders(self) -> dict[str, Hidden]:
+        """Of all encoders that have run, by the memory that each makes."""
+        return {**({} if self.encoder is None else {FIRST: self.encoder}), **self.cascaded}
 
     @property
     def written(self) -> Hidden:
@@ -82,10 +92,12 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         self.head = parts.head(parts.dim, len(parts.vocabulary))
         self.postnets = nn.ModuleDict({net: postnet(parts.dim) for net, postnet in sorted(parts.postnets.items())})
         readouts = build(config.readouts or {}, Mapping[str, Callable[[int, int], Head]], where="config.readouts")
-        if unknown := sorted(readouts.keys() - self.kinds.keys()):
+        self.readout_memories = dict(config.readout_memories or {})
+        if unknown := sorted(readouts.keys() - self.kinds.keys() - self.readout_memories.keys()):
             raise ValueError(f"config.readouts: the model has no net {', '.join(unknown)}")
         width, size = self.backbone.memory_dim, parts.vocabulary.size("text")
         self.readouts = nn.ModuleDict({net: make(width, size) for net, make in sorted(readouts.items())})
+        check_outputs(self)
         build(config.quantization, Quantization, where="config.quantization").apply(self)
         self.post_init()
 
@@ -135,23 +147,43 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
             x = x.to(embedded.dtype).index_put((rows, entries), embedded[inside])
         return x
 
-    def encode(self, source: Sequences, *, keep_weights: Collection[str] = ()) -> tuple[Hidden, dict[str, Memory]]:
-        """The encoder's pass, and the memories that a decoder reads."""
-        return self.backbone.encode(self.embed(source), source.layout, keep_weights=keep_weights)
+    def encode(
+        self, source: Sequences, *, keep_weights: Collection[str] = (), wanted: Collection[str] | None = None
+    ) -> tuple[Hidden, dict[str, Memory]]:
+        """The encoder's pass, and the memories that decoders read; `wanted` as in Cascade, which is spared the rest."""
+        hidden, memories, _ = self._encode(self.embed(source), source.layout, keep_weights, wanted)
+        return hidden, memories
+
+    def encode_for(self, source: Sequences, target: Layout) -> dict[str, Memory]:
+        """The memories that the decoder of these rows reads, beside the first encoder's."""
+        return self.encode(source, wanted=wanted_by(self, target))[1]
+
+    def _encode(
+        self, embeds: Tensor, layout: Layout, keep_weights: Collection[str], wanted: Collection[str] | None
+    ) -> tuple[Hidden, dict[str, Memory], dict[str, Hidden]]:
+        """(the first encoder's pass, memories, passes of the others by memory)."""
+        hidden, first = self.backbone.encode(embeds, layout, keep_weights=keep_weights)
+        cascaded, memories = self.backbone.cascade(first, wanted, self, keep_weights=keep_weights)
+        return hidden, memories, cascaded
 
     def decode(
         self, target: Sequences, memories: Mapping[str, Memory], cache: Cache, *, keep_weights: Collection[str] = ()
     ) -> Hidden:
-        """The decoder's pass over entries that follow what the cache holds."""
-        return self.backbone.decode(self.embed(target), target.layout, cache, memories, keep_weights=keep_weights)
+        """The pass of the one decoder of these rows over entries that follow what the cache holds."""
+        net, embeds = only_writer(self, target.layout), self.embed(target)
+        return self.backbone.decode(embeds, target.layout, cache, memories, keep_weights=keep_weights, net=net)
 
     def logits(self, hidden: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch v"]:
         """Scores over the token space."""
         scores: Tensor = self.head(hidden, self.embedding.score)
         return scores
 
+    def readout_memory(self, name: str) -> str:
+        """The memory that a readout reads."""
+        return self.readout_memories.get(name, FIRST)
+
     def read_off(self, net: str, memory: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch c"]:
-        """Scores over the text pieces, each encoded entry of a net for itself: the first c ids, the padding a blank."""
+        """Scores over the text pieces, each entry of a readout's memory for itself: the first c ids, the pad as blank."""
         scores: Tensor = self.readouts[net](memory, self.embedding.score)
         return scores
 
@@ -162,12 +194,17 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
         The decoder reads what is offered to it in the place of the memories.
         """
-        encoder, memories = (None, {}) if batch.source is None else self.encode(batch.source, keep_weights=keep_weights)
+        encoder: Hidden | None = None
+        memories: dict[str, Memory] = {}
+        cascaded: dict[str, Hidden] = {}
+        if batch.source is not None:
+            wanted = None if batch.target is None else wanted_by(self, batch.target.layout)
+            embeds = self.embed(batch.source)
+            encoder, memories, cascaded = self._encode(embeds, batch.source.layout, keep_weights, wanted)
         if batch.target is None:
-            return Output(encoder, None, memories)
-        once = Once(batch.target.layout.valid.shape[0], self.device)
-        offered = offer(memories, batch)
-        return Output(encoder, self.decode(batch.target, offered, once, keep_weights=keep_weights), memories)
+            return Output(encoder, None, memories, cascaded)
+        decoder = write_rows(self, batch.target, offer(memories, batch), keep_weights=keep_weights)
+        return Output(encoder, decoder, memories, cascaded)
 
     def forward(
         self,
@@ -202,6 +239,7 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
             "decoder_inputs_embeds": decoder_inputs_embeds,
             **inputs,
         }
+        check_single(self)
         answers = self._answers(given, labels)
         weights = {
             *(("self", "encoder") if output_attentions else ()),
@@ -255,7 +293,8 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         if self.backbone.encoder is None:
             return None, {}
         embeds, layout = self.source.read(inputs)
-        return self.backbone.encode(embeds, layout, keep_weights=keep_weights)
+        hidden, memories, _ = self._encode(embeds, layout, keep_weights, None)
+        return hidden, memories
 
     def _keyword_prenets(self, *, decoder: bool) -> dict[str, KeywordPrenet]:
         """By keyword, those that serve one side."""

@@ -66,6 +66,11 @@ class Stack(nn.Module):
         """Those that blocks take in turn."""
         return [self.position, *(cast(Position, other) for other in self.other_positions)]
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """The memories that its blocks read."""
+        return frozenset(memory for block in self.blocks for memory in cast(Block, block).reads)
+
     def check_length(self, positions: Int[Tensor, "#b t"]) -> None:
         """Raises ValueError for positions behind the last that the stack has learned."""
         self.position.check_length(positions)
