@@ -1,10 +1,12 @@
-"""Speech out: a decoder that reads and writes log-mel frames, several a step, until its stop logit says so.
+"""Speech out: a decoder that reads and writes log-mel frames, several a step, until its stop logits say so.
 
-n samples, p pieces, l steps, r frames of a step, t = l r frames, f mel bands, w a step's values r f, d width
+The nets of SpeechT5 (Ao et al. 2022, arXiv:2110.07205): those of its checkpoints, and those that are taught here.
+n samples, p pieces, l steps, r frames of a step, t = l r frames, f mel bands, w a step's values r f, s those of a
+voice, d width
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import final
 
 import torch
@@ -12,17 +14,24 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unimodal.modality import Embed, Postnet, Prenet, Processor
+from unimodal.hidden import Hidden
+from unimodal.layout import Layout
+from unimodal.modality import Embed, KeywordPostnet, KeywordPrenet, Processor
+from unimodal.positions import Position
+from unimodal.prenets.diagonal import Diagonal
 from unimodal.prenets.dropouts import Dropout
 from unimodal.prenets.dropouts.always import AlwaysDropout
-from unimodal.prenets.spectrogram import FLOOR, NUM_BANDS, RATE, VOICE
+from unimodal.prenets.refinement import Refinement
+from unimodal.prenets.spectrogram import FLOOR, HOP, NUM_BANDS, RATE, VOICE
 from unimodal.prenets.vocoders import Vocoder
-from unimodal.prenets.vocoders.griffin_lim import GriffinLim
+from unimodal.prenets.voice import Voice
 from unimodal.prenets.waveform import Waveform
 
 CENTRE, SPREAD = -5.5, 2.5
 """Mean and deviation of the log-mel of studio speech, about. A fixed scale, so that frames turn back into sound."""
 SILENCE = (math.log(FLOOR) - CENTRE) / SPREAD
+IGNORED = -100.0
+"""The value of a label's frame that is padding."""
 
 
 @final
@@ -31,127 +40,235 @@ class FrameProcessor(Processor):
 
     {"frames": Float[l, w], "previous": Float[l, f]}: step i reads the last frame of step i - 1 (zeros at the start) and
     writes `frames[i]`. The last step is filled up with silence. Raises as `SpeechProcessor`.
+    A `Voice` -> {"voice": Float[1, s]}, which every step reads, where the model speaks in voices of `voice_dim` values.
+    With `keeps_sound` there is {"sound": Float[l, n]} as well, the samples of each step: what a vocoder is taught.
     """
 
-    def __init__(self, *, reduction: int = 4, max_seconds: float = 20.0):
-        self.reduction, self.max_seconds = reduction, max_seconds
+    def __init__(
+        self,
+        *,
+        reduction: int = 4,
+        max_seconds: float = 20.0,
+        voice_dim: int | None = None,
+        keeps_sound: bool = False,
+    ):
+        self.reduction, self.max_seconds, self.voice_dim = reduction, max_seconds, voice_dim
+        self.keeps_sound = keeps_sound
+        self.beside = () if voice_dim is None else ("voice",)
 
     def __call__(self, raw: object) -> dict[str, Tensor]:
+        if isinstance(raw, Voice):
+            return {"voice": self._voice(raw)[None]}
         sound = Waveform.of(raw, rate=RATE, max_seconds=self.max_seconds)
         frames = (VOICE(sound.samples) - CENTRE) / SPREAD
         frames = functional.pad(frames, (0, 0, 0, -frames.shape[0] % self.reduction), value=SILENCE)
         steps = frames.reshape(-1, self.reduction * NUM_BANDS)
         previous = functional.pad(steps[:-1, -NUM_BANDS:], (0, 0, 1, 0))
-        return {"frames": steps, "previous": previous}
+        arrays = {"frames": steps, "previous": previous}
+        if not self.keeps_sound:
+            return arrays
+        samples = functional.pad(sound.samples, (0, frames.shape[0] * HOP - sound.samples.shape[0]))
+        return {**arrays, "sound": samples.reshape(steps.shape[0], -1)}
 
     def positions(self, arrays: Mapping[str, Tensor]) -> int:
         return arrays["previous"].shape[0]
 
+    def _voice(self, voice: Voice) -> Float[Tensor, " s"]:
+        if self.voice_dim is None:
+            raise ValueError(f"{voice.name}: the model speaks in no voice but its own")
+        if len(voice.vector) != self.voice_dim:
+            raise ValueError(f"{voice.name}: a voice has {self.voice_dim} values here, not {len(voice.vector)}")
+        return voice.vector.float()
+
 
 @final
-class FramePrenet(Prenet):
-    """The frame before -> two narrow layers with dropout -> an embedding (SpeechT5, Ao et al. 2022, arXiv:2110.07205).
+class FramePrenet(KeywordPrenet):
+    """The frame before -> narrow layers with dropout -> an embedding, turned towards a voice of `voice_dim` values.
 
     The dropout acts in inference too, as in Tacotron 2 (Shen et al. 2018, arXiv:1712.05884): a decoder that sees the
-    frame before clearly copies it and stops listening to the text.
-    """
-
-    def __init__(self, dim: int, *, width: int = 256, dropout: Dropout | None = None):
-        super().__init__()
-        self.dropout = AlwaysDropout(rate=0.5) if dropout is None else dropout
-        self.first = nn.Linear(NUM_BANDS, width)
-        self.second = nn.Linear(width, width)
-        self.project = nn.Linear(width, dim)
-
-    def embed(self, arrays: Mapping[str, Tensor], lengths: Int[Tensor, " p"], tokens: Embed) -> Float[Tensor, "p l d"]:
-        x: Float[Tensor, "p l f"] = arrays["previous"].to(self.project.weight.dtype)
-        x = self.dropout(functional.relu(self.first(x)))
-        x = self.dropout(functional.relu(self.second(x)))
-        embedded: Tensor = self.project(x)
-        return embedded
-
-
-@final
-class FramePostnet(Postnet):
-    """Hidden states -> frames and stop logits; convolutions refine the whole utterance once, at its end.
-
-    Losses of SpeechT5 (arXiv:2110.07205): L1 before and after the refinement, and cross entropy of the stop logits, in
-    which the single last step counts `stop_weight` times. Both frame losses are per value, the stop loss is per step.
+    frame before clearly copies it and stops listening to the text. `position` is for stacks that add none.
+    Voices are brought to the length `voice_length`. transformers' callers may leave out the voice: then the embedding
+    stays as it is, which no model was taught.
     """
 
     def __init__(
         self,
         dim: int,
         *,
+        dropout: Dropout | None = None,
+        position: Callable[[int], Position] | None = None,
+        num_bands: int = NUM_BANDS,
+        width: int = 256,
+        num_layers: int = 2,
+        voice_dim: int | None = None,
+        voice_length: float = 1.0,
+    ):
+        super().__init__()
+        self.keywords = ("decoder_input_values", *(() if voice_dim is None else ("speaker_embeddings",)))
+        self.voice_dim, self.voice_length = voice_dim, voice_length
+        self.dropout = AlwaysDropout(rate=0.5) if dropout is None else dropout
+        self.layers = nn.ModuleList(nn.Linear(width if layer else num_bands, width) for layer in range(num_layers))
+        self.project = nn.Linear(width, dim)
+        self.position = None if position is None else position(dim)
+        self.voice = None if voice_dim is None else nn.Linear(voice_dim + dim, dim)
+
+    def arrays(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        frames: Float[Tensor, "p l f"] = inputs["decoder_input_values"]
+        rows, steps = frames.shape[:2]
+        arrays = {"previous": frames, "steps": torch.arange(steps, device=frames.device).expand(rows, steps)}
+        if "speaker_embeddings" in inputs:
+            voice = inputs["speaker_embeddings"]
+            if voice.ndim != 2 or voice.shape[0] not in (1, rows) or voice.shape[1] != self.voice_dim:
+                wanted, found = f"{rows} x {self.voice_dim}", " x ".join(map(str, voice.shape))
+                raise ValueError(f"speaker_embeddings: are {wanted} (or one row for all), not {found}")
+            arrays["voice"] = voice[:, None].expand(rows, 1, -1)
+        return arrays
+
+    def real(self, mask: Bool[Tensor, "p l"]) -> Bool[Tensor, "p l"]:
+        return mask
+
+    def embed(self, arrays: Mapping[str, Tensor], lengths: Int[Tensor, " p"], tokens: Embed) -> Float[Tensor, "p l d"]:
+        """`arrays`: `previous` [p, l, f]; `steps` [p, l], else counted from 0; `voice` [p, 1, s]."""
+        x: Float[Tensor, "p l f"] = arrays["previous"].to(self.project.weight.dtype)
+        rows, time = x.shape[:2]
+        steps = arrays["steps"] if "steps" in arrays else torch.arange(time, device=x.device).expand(rows, time)
+        for layer in self.layers:
+            x = self.dropout(functional.relu(layer(x)), steps)
+        embedded: Float[Tensor, "p l d"] = self.project(x)
+        if self.position is not None:
+            embedded = self.position.add(embedded, steps)
+        if self.voice is None or "voice" not in arrays:
+            return embedded
+        voice = functional.normalize(arrays["voice"], dim=-1) * self.voice_length
+        voice = voice.to(embedded.dtype).expand(-1, time, -1)
+        return functional.relu(self.voice(torch.cat([embedded, voice], dim=-1)))
+
+
+@final
+class FramePostnet(KeywordPostnet):
+    """Hidden states -> `reduction` frames a step, each with the probability that it is the last; then a refinement.
+
+    An utterance is over when the probabilities of a step's frames sum to the threshold. Losses: L1 before and after the
+    refinement, a value; cross entropy of the ends, a frame, in which the last one counts `stop_weight` times; and, for
+    transformers' callers, what `guide` says of the cross-attention. `vocoder` makes sound of frames on the scale of
+    `FrameProcessor`; without one, frames are all that is rendered.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        refinement: Callable[[int], Refinement],
+        num_bands: int = NUM_BANDS,
         reduction: int = 4,
-        refinement_width: int = 256,
-        refinement_layers: int = 3,
+        guide: Diagonal | None = None,
         stop_weight: float = 5.0,
         vocoder: Vocoder | None = None,
     ):
         super().__init__()
-        self.reduction, self.stop_weight = reduction, stop_weight
-        self.vocoder = GriffinLim() if vocoder is None else vocoder
-        self.frames = nn.Linear(dim, reduction * NUM_BANDS)
-        self.stop = nn.Linear(dim, 1)
-        widths = [NUM_BANDS, *[refinement_width] * (refinement_layers - 1), NUM_BANDS]
-        self.refinement = nn.ModuleList(
-            nn.Conv1d(before, after, kernel_size=5, padding=2)
-            for before, after in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.num_bands, self.reduction, self.stop_weight = num_bands, reduction, stop_weight
+        self.guide = guide
+        self.needs_weights = () if guide is None else ("encoder",)
+        self.project = nn.Linear(dim, num_bands * reduction)
+        self.stop = nn.Linear(dim, reduction)
+        self.refinement = refinement(num_bands)
+        self.vocoder = vocoder
 
     def decode(self, hidden: Float[Tensor, "p l d"]) -> dict[str, Tensor]:
-        return {"frames": self.frames(hidden), "stop": self.stop(hidden)[..., 0]}
+        return {"frames": self.project(hidden), "stop": self.stop(hidden)}
 
     def ended(self, decoded: Mapping[str, Tensor], threshold: float) -> Bool[Tensor, "p l"]:
-        return decoded["stop"].sigmoid() >= threshold
+        return decoded["stop"].sigmoid().sum(dim=-1) >= threshold
+
+    def begin(self, rows: int) -> dict[str, Tensor]:
+        return {"decoder_input_values": torch.zeros(rows, 1, self.num_bands)}
 
     def start(self) -> dict[str, Tensor]:
-        return {"previous": torch.zeros(1, NUM_BANDS)}
+        return {"previous": torch.zeros(1, self.num_bands), "steps": torch.zeros(1, dtype=torch.long)}
 
     def feed(self, decoded: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {"previous": decoded["frames"][..., -NUM_BANDS:]}
+        return {"previous": decoded["frames"][..., -self.num_bands :]}
+
+    def frames(self, decoded: Mapping[str, Tensor]) -> Float[Tensor, "t f"]:
+        frames = decoded["frames"].reshape(1, -1, self.num_bands)
+        refined: Tensor = self.refinement(frames, torch.ones_like(frames[..., 0], dtype=torch.bool))
+        return refined[0]
+
+    @torch.no_grad()
+    def render(self, decoded: Mapping[str, Tensor]) -> Float[Tensor, " n"] | Float[Tensor, "t f"]:
+        """Samples at 16 kHz, 10 ms a frame; without a vocoder the frames. Raises ValueError for one of another hop."""
+        frames = self.frames(decoded)
+        if self.vocoder is None:
+            return frames
+        samples = self.vocoder(frames * SPREAD + CENTRE).float().cpu()
+        if samples.shape[0] != HOP * frames.shape[0]:
+            found = samples.shape[0] // frames.shape[0]
+            raise ValueError(f"vocoder: makes {found} samples of a frame, and frames are {HOP} samples apart here")
+        return samples
 
     def loss(
         self, hidden: Float[Tensor, "p l d"], arrays: Mapping[str, Tensor], lengths: Int[Tensor, " p"]
     ) -> dict[str, Float[Tensor, " p"]]:
-        decoded = self.decode(hidden)
-        before: Float[Tensor, "p l w"] = decoded["frames"]
-        target = arrays["frames"].to(before.dtype)
-        if target.shape[-1] != before.shape[-1]:
-            given = target.shape[-1] // NUM_BANDS
+        """`arrays["frames"]` [p, l, w] is what each step should have written."""
+        given = arrays["frames"].shape[-1] // self.num_bands
+        if given != self.reduction:
             raise ValueError(f"frames come {given} a step, but FramePostnet(reduction={self.reduction}) writes them")
-        steps = torch.arange(before.shape[1], device=hidden.device)
-        inside = steps < lengths[:, None]
-        after = self._refine(before, inside)
-        last = (steps == lengths[:, None] - 1).to(before.dtype)
-        stop = functional.binary_cross_entropy_with_logits(
-            decoded["stop"], last, reduction="none", pos_weight=last.new_tensor(self.stop_weight)
-        )
+        frames = arrays["frames"].reshape(hidden.shape[0], -1, self.num_bands).to(hidden.dtype)
+        inside = self._frames_of(torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None])
+        losses, _ = self._losses(self.decode(hidden), frames, inside, inside)
+        return losses
+
+    def taught(self, labels: Float[Tensor, "p t f"], mask: Int[Tensor, "p t"] | None) -> dict[str, Tensor | None]:
+        if labels.shape[1] % self.reduction or labels.shape[2] != self.num_bands:
+            found = " x ".join(map(str, labels.shape[1:]))
+            wanted = f"a multiple of {self.reduction} frames x {self.num_bands} bands"
+            raise ValueError(f"labels: are {wanted} a row, not {found}")
+        last = slice(self.reduction - 1, None, self.reduction)
+        previous = functional.pad(labels[:, last][:, :-1], (0, 0, 1, 0))
         return {
-            "before": _mean((before - target).abs().mean(dim=-1), inside),
-            "after": _mean((after - target).abs().mean(dim=-1), inside),
-            "stop": _mean(stop, inside),
+            "decoder_input_values": previous.masked_fill(previous == IGNORED, 0),
+            "decoder_attention_mask": None if mask is None else mask[:, last],
         }
 
-    @torch.no_grad()
-    def render(self, decoded: Mapping[str, Tensor]) -> Float[Tensor, " n"]:
-        """Samples at 16 kHz (`unimodal.prenets.spectrogram.RATE`), 10 ms a frame."""
-        steps: Float[Tensor, "l w"] = decoded["frames"]
-        refined = self._refine(steps[None], torch.ones(1, steps.shape[0], dtype=torch.bool, device=steps.device))
-        frames: Float[Tensor, "t f"] = refined.reshape(-1, NUM_BANDS).float().cpu()
-        return self.vocoder(frames * SPREAD + CENTRE)
+    def output(
+        self, written: Hidden, labels: Float[Tensor, "p t f"] | None, source: Layout | None
+    ) -> dict[str, Tensor | None]:
+        decoded, given = self.decode(written.last), self._frames_of(written.layout.valid)
+        if labels is None:
+            frames = decoded["frames"].reshape(*given.shape, self.num_bands)
+            return {"spectrogram": self.refinement(frames, given)}
+        inside = labels[..., 0] != IGNORED
+        losses, spectrogram = self._losses(decoded, labels, inside, given)
+        # A mean over pieces would count a short one as much as a long one; transformers' callers expect the frames'.
+        loss = (torch.stack([*losses.values()]) * inside.sum(1)).sum() / inside.sum()
+        if self.guide is not None and source is not None:
+            steps = inside[:, self.reduction - 1 :: self.reduction]
+            loss = loss + self.guide(written.weights["encoder"], steps, source.valid)
+        return {"spectrogram": spectrogram, "loss": loss}
 
-    def _refine(self, steps: Float[Tensor, "p l w"], inside: Bool[Tensor, "p l"]) -> Float[Tensor, "p l w"]:
-        """Adds what convolutions over the single frames say, each piece as if it stood alone."""
-        mask = inside.repeat_interleave(self.reduction, dim=1)[:, None].to(steps.dtype)
-        x: Float[Tensor, "p f t"] = steps.reshape(steps.shape[0], -1, NUM_BANDS).transpose(1, 2)
-        for layer in self.refinement[:-1]:
-            x = torch.tanh(layer(x * mask))
-        x = self.refinement[-1](x * mask)
-        return steps + x.transpose(1, 2).reshape(steps.shape)
+    def _frames_of(self, steps: Bool[Tensor, "p l"]) -> Bool[Tensor, "p t"]:
+        """Whether each frame is real, for whether its step is."""
+        return steps.repeat_interleave(self.reduction, dim=1)
 
-
-def _mean(values: Float[Tensor, "p l"], inside: Bool[Tensor, "p l"]) -> Float[Tensor, " p"]:
-    """Mean over the real steps of each piece."""
-    return (values * inside).sum(dim=1) / inside.sum(dim=1)
+    def _losses(
+        self,
+        decoded: Mapping[str, Tensor],
+        frames: Float[Tensor, "p t f"],
+        inside: Bool[Tensor, "p t"],
+        given: Bool[Tensor, "p t"],
+    ) -> tuple[dict[str, Float[Tensor, " p"]], Float[Tensor, "p t f"]]:
+        """Losses of each piece, a mean over the frames `inside`; and all frames, refined as far as they are `given`."""
+        before = decoded["frames"].reshape(frames.shape)
+        after = self.refinement(before, given)
+        stop = decoded["stop"].flatten(1)
+        last = (inside & ~functional.pad(inside[:, 1:], (0, 1))).to(stop.dtype)
+        ends = functional.binary_cross_entropy_with_logits(
+            stop, last, reduction="none", pos_weight=stop.new_tensor(self.stop_weight)
+        )
+        values = {
+            "before": (before - frames).abs().mean(dim=-1),
+            "after": (after - frames).abs().mean(dim=-1),
+            "stop": ends,
+        }
+        means = {name: (value * inside).sum(dim=1) / inside.sum(dim=1) for name, value in values.items()}
+        return means, after

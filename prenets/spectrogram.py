@@ -33,18 +33,20 @@ class LogMel:
     window: int
     """Samples of a Hann window: 400 (25 ms) hears fast changes, 800 (50 ms) resolves the harmonics of a voice."""
 
-    def __call__(self, samples: Float[Tensor, " n"]) -> Float[Tensor, "t f"]:
-        num_frames = -(-samples.shape[0] // HOP)
+    def __call__(self, samples: Float[Tensor, "*b n"]) -> Float[Tensor, "*b t f"]:
+        """Of one sound, or of several of one length."""
+        num_frames = -(-samples.shape[-1] // HOP)
         edge = (self.window - HOP) // 2
-        filled = functional.pad(samples, (0, num_frames * HOP - samples.shape[0]))
+        filled = functional.pad(samples.reshape(-1, samples.shape[-1]), (0, num_frames * HOP - samples.shape[-1]))
         # A reflection needs something to reflect: very short sound is continued with silence first.
-        filled = functional.pad(filled, (0, max(0, edge + 1 - filled.shape[0])))
-        framed = functional.pad(filled[None], (edge, edge), mode="reflect")[0]
+        filled = functional.pad(filled, (0, max(0, edge + 1 - filled.shape[-1])))
+        framed = functional.pad(filled, (edge, edge), mode="reflect")
         spectrum = torch.stft(
             framed, self.window, HOP, window=self.hann(samples.device), center=False, return_complex=True
         )
-        magnitude = (spectrum.abs().square() + 1e-9).sqrt().T[:num_frames]
-        return (magnitude @ self.filters().to(samples.device)).clamp_min(FLOOR).log()
+        magnitude = (spectrum.abs().square() + 1e-9).sqrt().mT[:, :num_frames]
+        bands = (magnitude @ self.filters().to(samples.device)).clamp_min(FLOOR).log()
+        return bands.reshape(*samples.shape[:-1], *bands.shape[1:])
 
     def hann(self, device: torch.device) -> Float[Tensor, " window"]:
         return torch.hann_window(self.window, device=device)

@@ -3,10 +3,7 @@
 from dataclasses import dataclass
 from typing import final
 
-import torch
-from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 
 @final
@@ -14,7 +11,8 @@ from torch.nn import functional
 class Voice:
     """A speaker as a vector, of which the direction alone counts. Raises ValueError for a vector that has none."""
 
-    vector: Float[Tensor, " s"]
+    vector: Tensor
+    """[s]."""
     name: str = "voice"
     """What messages call it."""
 
@@ -24,8 +22,3 @@ class Voice:
             raise ValueError(f"{self.name}: a voice is a row of finite numbers, not {tuple(vector.shape)}")
         if not bool(vector.any()):
             raise ValueError(f"{self.name}: a vector of nothing but zeros is nobody's voice")
-
-    @property
-    def values(self) -> Float[Tensor, " s"]:
-        """Of mean square 1, as everything is that a model reads."""
-        return functional.normalize(self.vector.to(torch.float32), dim=0) * len(self.vector) ** 0.5

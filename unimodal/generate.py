@@ -208,8 +208,11 @@ def write_frames(
     model: "UnimodalForConditionalGeneration", items: Sequence[Item], net: str, decoding: Decoding
 ) -> list[dict[str, Tensor]]:
     """For every item what the post-net `net` decoded at its steps."""
-    prompt = Prompt.of(model, items, [Piece(net, model.postnet(net).start(), 1)] * len(items))
-    return go_on_with_frames(model, prompt, net, decoding, ends=Ends(decoding.limit))
+    start = model.postnet(net).start()
+    prompt = Prompt.of(model, items, [Piece(net, {**start, **item.beside}, 1) for item in items])
+    beside = {name: [item.beside[name] for item in items] for name in (items[0].beside if items else ())}
+    context = {name: torch.stack(arrays).to(model.device) for name, arrays in beside.items()}
+    return go_on_with_frames(model, prompt, net, decoding, ends=Ends(decoding.limit), context=context)
 
 
 def go_on_with_frames(

@@ -24,6 +24,9 @@ class Processor(ABC):
     `positions` is what the Prenet returns for these arrays; bad input is one `ValueError` that says what is wrong.
     """
 
+    beside: tuple[str, ...] = ()
+    """Arrays that every entry which its net writes is given as well: the prompt of whoever asks must hold them."""
+
     @abstractmethod
     def __call__(self, raw: object) -> dict[str, Tensor]:
         """The arrays of one raw value."""

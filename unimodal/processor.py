@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
 import torch
+from torch import Tensor
 from transformers.utils.hub import PushToHubMixin
 
 from unimodal.batching import Item, Piece, token_piece
@@ -32,15 +34,32 @@ class UnimodalProcessor(PushToHubMixin):
 
     def piece(self, net: str, raw: object) -> Piece:
         """One raw value, as its net reads it."""
-        if net not in self.nets:
-            raise ValueError(f"the model reads no {net}: it has {', '.join(sorted(self.nets))}")
-        arrays = self.nets[net](raw)
+        arrays = self._arrays(net, raw)
         return Piece(net, arrays, self.nets[net].positions(arrays))
 
+    def _arrays(self, net: str, raw: object) -> dict[str, Tensor]:
+        if net not in self.nets:
+            raise ValueError(f"the model reads no {net}: it has {', '.join(sorted(self.nets))}")
+        return self.nets[net](raw)
+
     def prompt(self, task: Task, example: Example) -> Item:
-        """What is read for a question: the task's tag, then its pieces."""
+        """What is read for a question: the task's tag, then its pieces; what the writing net is given stands beside."""
         tag = token_piece([self.vocabulary.space.id("task", task.name)])
-        return Item(task.name, (tag, *(self.piece(net, raw) for net, raw in task.prompt(example))))
+        pairs = task.prompt(example)
+        written = None if task.codec is not None else task.writes
+        pieces = [self.piece(net, raw) for net, raw in pairs if net != written]
+        beside: dict[str, Tensor] = {}
+        for net, raw in pairs:
+            if net == written:
+                beside |= self._arrays(net, raw)
+        return Item(task.name, (tag, *pieces), beside=self._checked(task, beside))
+
+    def _checked(self, task: Task, beside: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Raises ValueError where the net that writes the answer lacks what it needs."""
+        if task.codec is None and task.writes in self.nets:
+            for name in sorted({*self.nets[task.writes].beside} - beside.keys()):
+                raise ValueError(f"{task.name}: its prompt gives no {name}, which {task.writes} are written with")
+        return beside
 
     def example(self, task: Task, example: Example) -> Item:
         """A question with its answer, as a decoder is taught it.
@@ -48,12 +67,12 @@ class UnimodalProcessor(PushToHubMixin):
         `read` of the digits 407: the prompt is `<read>` and the image's patches, the decoder reads `<start> 4 0 7` and
         its labels are `4 0 7 <end>`.
         """
-        prompt = self.prompt(task, example).prompt
+        asked = self.prompt(task, example)
         if task.codec is None:
-            return Item(task.name, prompt, self.piece(task.writes, example.answer))
+            return replace(asked, answer=self.piece(task.writes, example.answer))
         labels = [*task.codec.encode(example.answer), self.vocabulary.space.end]
         answer = token_piece([self.vocabulary.space.start, *labels[:-1]], net=task.writes)
-        return Item(task.name, prompt, answer, torch.tensor(labels))
+        return replace(asked, answer=answer, labels=torch.tensor(labels))
 
     def save_pretrained(self, save_directory: str | Path, **options: Any) -> None:
         """Writes the text pieces and the specs of the nets beside a model; transformers' options mean nothing here."""

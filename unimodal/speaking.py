@@ -59,7 +59,11 @@ def speak(
     prenet, postnet = cast(KeywordPrenet, model.prenet(net)), cast(KeywordPostnet, model.postnet(net))
     given = _with_mask(model, inputs)
     rows = next(len(value) for value in given.values() if value is not None)
-    read = {**postnet.begin(rows), "speaker_embeddings": _voice(given, voice)}
+    read = postnet.begin(rows)
+    if "speaker_embeddings" in prenet.keywords:
+        read["speaker_embeddings"] = _voice(given, voice)
+    elif voice is not None:
+        raise ValueError("speaker_embeddings: the model speaks in no voice but its own")
     begun = prenet.arrays({name: value.to(model.device) for name, value in read.items()})
     pieces = [Piece(net, {name: array[row].cpu() for name, array in begun.items()}, 1) for row in range(rows)]
     was_training = model.training

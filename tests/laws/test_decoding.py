@@ -332,7 +332,8 @@ def test_frames_of_a_row_are_those_it_gets_alone(seed: int) -> None:
     torch.manual_seed(seed)
     net = {"frames": {"class": "unimodal.prenets.frames.FramePrenet", "dropout": NO_DROPOUT}}
     vocoder = {"class": "unimodal.prenets.vocoders.griffin_lim.GriffinLim", "num_steps": 2}
-    post = {"frames": {"class": "unimodal.prenets.frames.FramePostnet", "vocoder": vocoder}}
+    refinement = "unimodal.prenets.refinement.Refinement"
+    post = {"frames": {"class": "unimodal.prenets.frames.FramePostnet", "refinement": refinement, "vocoder": vocoder}}
     spec = SPECS["post_norm_learned"]
     spec = {**spec, "prenets": {**spec["prenets"], **net}, "postnets": post}
     tiny = lively(model_of(spec))

@@ -94,7 +94,7 @@ def mel_prenet(theirs: Mapping[str, Any]) -> dict[str, Any]:
     """The pre-net of a decoder that speaks."""
     rate = float(theirs["speech_decoder_prenet_dropout"])
     return {
-        "class": "unimodal.prenets.mel.MelPrenet",
+        "class": "unimodal.prenets.frames.FramePrenet",
         "position": scaled_position(theirs),
         "dropout": {"class": "unimodal.prenets.dropouts.shared.SharedDropout", "rate": rate},
         "num_bands": theirs["num_mel_bins"],
@@ -107,19 +107,20 @@ def mel_prenet(theirs: Mapping[str, Any]) -> dict[str, Any]:
 def mel_postnet(theirs: Mapping[str, Any], *, guided: bool) -> dict[str, Any]:
     """The post-net of a decoder that speaks; `guided`: its loss may ask for a diagonal cross-attention."""
     guide = {
-        "class": "unimodal.prenets.mel.Diagonal",
+        "class": "unimodal.prenets.diagonal.Diagonal",
         "num_heads": theirs["guided_attention_loss_num_heads"],
         "width": theirs["guided_attention_loss_sigma"],
         "scale": theirs["guided_attention_loss_scale"],
     }
     return {
-        "class": "unimodal.prenets.mel.MelPostnet",
+        "class": "unimodal.prenets.frames.FramePostnet",
         "refinement": {
-            "class": "unimodal.prenets.mel.Refinement",
+            "class": "unimodal.prenets.refinement.Refinement",
             "width": theirs["speech_decoder_postnet_units"],
             "num_layers": theirs["speech_decoder_postnet_layers"],
             "kernel": theirs["speech_decoder_postnet_kernel"],
             "dropout": float(theirs["speech_decoder_postnet_dropout"]),
+            "normalised": True,
         },
         "num_bands": theirs["num_mel_bins"],
         "reduction": theirs["reduction_factor"],

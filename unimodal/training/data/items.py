@@ -49,7 +49,8 @@ class Items:
 def nbytes(item: Item) -> int:
     """The bytes of an item's arrays."""
     pieces = item.prompt if item.answer is None else (*item.prompt, item.answer)
-    return sum(array.nbytes for piece in pieces for array in piece.arrays.values())
+    arrays = [*item.beside.values(), *(array for piece in pieces for array in piece.arrays.values())]
+    return sum(array.nbytes for array in arrays)
 
 
 def lengths(item: Item) -> Length:
