@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxtyping import Float
+from torch import Tensor
+
 from unimodal.folder import read_json
 from unimodal.prenets.spectrogram import RATE
 from unimodal.prenets.waveform import Waveform
@@ -37,3 +40,10 @@ def hearing(folder: Path, needed: Mapping[str, Any]) -> dict[str, Any]:
                     )
             return said
     return {}
+
+
+def heard(samples: Float[Tensor, " n"], is_normalised: bool) -> Float[Tensor, " n"]:
+    """Samples as a checkpoint reads them: of mean 0 and variance 1 where its folder says so."""
+    if not is_normalised:
+        return samples
+    return (samples - samples.mean()) / (samples.var(correction=0) + 1e-7).sqrt()

@@ -10,7 +10,7 @@ from unimodal.foreign import Checkpoint
 from unimodal.prenets.spectrogram import RATE
 from unimodal.prenets.waveform import Waveform
 from unimodal.tasks.checkpoints import CheckpointTask, Choice, Question, Result
-from unimodal.tasks.checkpoints.sounds import hearing, read_recordings
+from unimodal.tasks.checkpoints.sounds import heard, hearing, read_recordings
 from unimodal.tasks.checkpoints.writing import writing, written
 from unimodal.tasks.clips import LONGEST_SOUND
 
@@ -39,12 +39,7 @@ class WaveTranscription(CheckpointTask):
         return read_recordings(paths, prompt, task="asr", max_seconds=LONGEST_SOUND)
 
     def answer(self, parts: Sequence[Waveform], decoding: Choice) -> list[Result]:
-        return [self._write(self._heard(part.samples), decoding) for part in parts]
-
-    def _heard(self, samples: Tensor) -> Tensor:
-        if not self._is_normalised:
-            return samples
-        return (samples - samples.mean()) / (samples.var(correction=0) + 1e-7).sqrt()
+        return [self._write(heard(part.samples, self._is_normalised), decoding) for part in parts]
 
     def _write(self, samples: Tensor, decoding: Choice) -> Result:
         inputs = {"input_values": samples[None].to(self._checkpoint.model.device)}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from unimodal.work import Result, Work
 
-OPTIONS = ("source", "target", "timestamps", "speaker", "vocoder")
+OPTIONS = ("source", "target", "timestamps", "voice", "vocoder")
 """Of single tasks; each takes its own and refuses the others."""
 PROGRESS_AFTER = 2.0
 """Seconds after which a progress bar is shown."""
@@ -74,7 +74,7 @@ def _parser() -> Parser:
     parser.add_argument("--to", metavar="LANGUAGE", dest="target", help="of a translation")
     parser.add_argument("--timestamps", action="store_true", default=None, help="when each sentence was said")
     parser.add_argument(
-        "--speaker", metavar="FILE.npy", type=Path, help="the voice: the numbers that a model takes for it"
+        "--voice", metavar="FILE", type=Path, help="who speaks: a recording, or the numbers of a voice (.npy)"
     )
     parser.add_argument(
         "--vocoder", metavar="FOLDER|HUB_ID", help="a HiFi-GAN that makes the sound; default: Griffin-Lim"

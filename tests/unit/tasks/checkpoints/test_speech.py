@@ -12,6 +12,7 @@ import torch
 from transformers import (
     SpeechT5Config,
     SpeechT5FeatureExtractor,
+    SpeechT5ForSpeechToSpeech,
     SpeechT5ForSpeechToText,
     SpeechT5ForTextToSpeech,
     SpeechT5HifiGan,
@@ -246,7 +247,7 @@ def test_speecht5_speaks_in_a_voice_through_a_vocoder(
     rates = {"upsample_rates": [4, 4, 4, 4], "upsample_kernel_sizes": [8, 8, 8, 8], "upsample_initial_channel": 16}
     vocoder = SpeechT5HifiGan(SpeechT5HifiGanConfig(**rates))
     vocoder.save_pretrained(tmp_path / "vocoder")
-    options = ["--speaker", tmp_path / "voice.npy", "--vocoder", tmp_path / "vocoder", "--out", tmp_path / "o.wav"]
+    options = ["--voice", tmp_path / "voice.npy", "--vocoder", tmp_path / "vocoder", "--out", tmp_path / "o.wav"]
     status, said, notes = ask("run", "tts", text, "--model", speaking, *options)
     assert (status, said, notes) == (0, f"{tmp_path / 'o.wav'}\n", "")
     ids = torch.tensor([characters("The lines are wrapped into a paragraph.")["input_ids"]])
@@ -256,10 +257,31 @@ def test_speecht5_speaks_in_a_voice_through_a_vocoder(
     assert samples_of(tmp_path / "o.wav") == pytest.approx(expected, abs=1e-3)
 
 
+def test_speecht5_changes_a_voice(ask: Ask, save: Save, characters: SpeechT5Tokenizer, clip: Path) -> None:
+    voice = torch.randn(8)
+    folder = save(SpeechT5ForSpeechToSpeech(SpeechT5Config(reduction_factor=2, **SIZES)), SpeechT5FeatureExtractor())
+    np.save(folder / "voice.npy", voice.numpy())
+    vocoder = SpeechT5HifiGan(SpeechT5HifiGanConfig(upsample_initial_channel=16))
+    vocoder.save_pretrained(folder / "vocoder")
+    out = clip.with_suffix(".changed.wav")
+    options = ["--voice", folder / "voice.npy", "--vocoder", folder / "vocoder", "--out", out]
+    assert ask("run", "vc", clip, "--model", folder, *options) == (0, f"{out}\n", "")
+    torch.manual_seed(0)
+    theirs = SpeechT5ForSpeechToSpeech.from_pretrained(folder)
+    expected = theirs.generate_speech(torch.tensor(samples_of(clip))[None], voice[None], vocoder=vocoder).detach()
+    assert samples_of(out) == pytest.approx(expected.numpy(), abs=1e-3)
+    assert [line.split()[0] for line in ask("tasks", "--model", folder)[1].splitlines()] == ["vc"]
+    status, said, error = ask("run", "vc", clip, "--model", folder, "--voice", clip)
+    assert (status, said) == (2, "")
+    assert error == (
+        f"unimodal: vc: {clip}: of a recording 256 numbers are made, and here a voice is 8; give those\n"
+    )
+
+
 def test_without_voice_and_vocoder_it_speaks_and_says_so(ask: Ask, speaking: Path, text: Path) -> None:
     status, said, notes = ask("run", "tts", text, "--model", speaking)
     assert (status, said) == (0, f"{text}.wav\n")
-    assert notes == f"unimodal: {text}: said in nobody's voice (zeros), for --speaker gives no 8 numbers\n"
+    assert notes == f"unimodal: {text}: said in nobody's voice (zeros), for --voice gives no 8 numbers\n"
     sound = samples_of(Path(f"{text}.wav"))
     assert len(sound) > 0 and np.abs(sound).max() <= 1
     text.write_text(text.read_text() * 4)
@@ -278,13 +300,13 @@ def test_a_voice_is_numbers_and_nothing_else(ask: Ask, speaking: Path, text: Pat
             return Path.touch, (tmp_path / "harm",)
 
     for array, expected in [
-        (np.zeros(7, np.float32), "a voice is 8 finite numbers, not 7"),
-        (np.full(8, np.nan), "a voice is 8 finite numbers, not 8"),
-        (np.array([Harm()], dtype=object), "is no array of numbers that numpy saved (.npy)"),
-        (np.array(["a"] * 8), "is no array of numbers that numpy saved (.npy)"),
+        (np.zeros(7, np.float32), "a voice is 8 numbers, not 7"),
+        (np.full(8, np.nan), "a voice is a row of finite numbers, not (8,)"),
+        (np.array([Harm()], dtype=object), "holds no single array of numbers"),
+        (np.array(["a"] * 8), "holds no single array of numbers"),
     ]:
         np.save(file, array)
-        status, said, error = ask("run", "tts", text, "--model", speaking, "--speaker", file)
+        status, said, error = ask("run", "tts", text, "--model", speaking, "--voice", file)
         assert (status, said, error) == (2, "", f"unimodal: tts: {file}: {expected}\n")
     assert not (tmp_path / "harm").exists()
     error = ask("run", "tts", text, "--model", speaking, "--vocoder", speaking)[2]
