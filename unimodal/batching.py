@@ -147,7 +147,7 @@ def token_piece(ids: Sequence[int] | Tensor, net: str = "text") -> Piece:
 
 
 @dataclass(frozen=True, eq=False)
-class _Run:
+class Run:
     """The pieces of one example on one side, one after the other; `prompt` counts the entries that are its prompt."""
 
     pieces: tuple[Piece, ...]
@@ -197,7 +197,7 @@ class Packed(Packer):
         return rows
 
 
-def lay_out(runs: Sequence[_Run], rows: Sequence[Sequence[int]], kinds: Mapping[str, int]) -> Sequences:
+def lay_out(runs: Sequence[Run], rows: Sequence[Sequence[int]], kinds: Mapping[str, int]) -> Sequences:
     """Rows of examples -> their layout and stacked pieces. Positions and cache slots count inside each example."""
     lengths = [sum(runs[example].length for example in row) for row in rows]
     shape = (len(rows), max(lengths, default=0))
@@ -256,7 +256,7 @@ class Arrangement(ABC):
         """Examples without answers, one a row: (encoder rows, decoder rows that end in `start`, one piece a row)."""
 
 
-def _labels(target: Sequences, items: Sequence[Item], offsets: Sequence[int]) -> Int[Tensor, "b t"]:
+def label_entries(target: Sequences, items: Sequence[Item], offsets: Sequence[int]) -> Int[Tensor, "b t"]:
     """The next token at each entry; `offsets[e]` is the entry of example e at which its first label stands."""
     segments, labels = target.layout.segments, torch.full(tuple(target.layout.segments.shape), IGNORED)
     for example, (item, offset) in enumerate(zip(items, offsets, strict=True)):
@@ -267,14 +267,15 @@ def _labels(target: Sequences, items: Sequence[Item], offsets: Sequence[int]) ->
     return labels
 
 
-def _answer(item: Item) -> Piece:
+def answer_of(item: Item) -> Piece:
+    """What a decoder reads while it learns the answer of an example."""
     assert item.answer is not None, f"an example of task {item.task} has no answer to learn"
     return replace(item.answer, arrays={**item.answer.arrays, **item.beside}) if item.beside else item.answer
 
 
 def begin_rows(start: Sequence[Piece], kinds: Mapping[str, int]) -> Sequences:
     """What decoders read first, a row each."""
-    return lay_out([_Run((piece,)) for piece in start], [[row] for row in range(len(start))], kinds)
+    return lay_out([Run((piece,)) for piece in start], [[row] for row in range(len(start))], kinds)
 
 
 @final
@@ -282,18 +283,18 @@ class EncoderDecoder(Arrangement):
     """The encoder reads the prompt, the decoder writes the answer."""
 
     def batch(self, items: Sequence[Item], packer: Packer, kinds: Mapping[str, int]) -> Batch:
-        sources = [_Run(item.prompt) for item in items]
-        targets = [_Run((_answer(item),)) for item in items]
+        sources = [Run(item.prompt) for item in items]
+        targets = [Run((answer_of(item),)) for item in items]
         rows = packer.rows([(source.length, target.length) for source, target in zip(sources, targets, strict=True)])
         target = lay_out(targets, rows, kinds)
-        labels = _labels(target, items, [0] * len(items))
+        labels = label_entries(target, items, [0] * len(items))
         return Batch(lay_out(sources, rows, kinds), target, labels, tuple(item.task for item in items))
 
     def prompt(
         self, items: Sequence[Item], start: Sequence[Piece], kinds: Mapping[str, int]
     ) -> tuple[Sequences | None, Sequences]:
         rows = [[example] for example in range(len(items))]
-        return lay_out([_Run(item.prompt) for item in items], rows, kinds), begin_rows(start, kinds)
+        return lay_out([Run(item.prompt) for item in items], rows, kinds), begin_rows(start, kinds)
 
 
 @final
@@ -301,16 +302,16 @@ class DecoderOnly(Arrangement):
     """One stack reads the prompt and goes on with the answer: causal, or a prefix model under a Prefix mask."""
 
     def batch(self, items: Sequence[Item], packer: Packer, kinds: Mapping[str, int]) -> Batch:
-        prompts = [_Run(item.prompt).length for item in items]
-        runs = [_Run((*item.prompt, _answer(item)), length) for item, length in zip(items, prompts, strict=True)]
+        prompts = [Run(item.prompt).length for item in items]
+        runs = [Run((*item.prompt, answer_of(item)), length) for item, length in zip(items, prompts, strict=True)]
         target = lay_out(runs, packer.rows([(0, run.length) for run in runs]), kinds)
-        return Batch(None, target, _labels(target, items, prompts), tuple(item.task for item in items))
+        return Batch(None, target, label_entries(target, items, prompts), tuple(item.task for item in items))
 
     def prompt(
         self, items: Sequence[Item], start: Sequence[Piece], kinds: Mapping[str, int]
     ) -> tuple[Sequences | None, Sequences]:
         rows = [[example] for example in range(len(items))]
-        runs = [_Run((*item.prompt, piece), _Run(item.prompt).length) for item, piece in zip(items, start, strict=True)]
+        runs = [Run((*item.prompt, piece), Run(item.prompt).length) for item, piece in zip(items, start, strict=True)]
         return None, lay_out(runs, rows, kinds)
 
 
@@ -319,13 +320,13 @@ class EncoderOnly(Arrangement):
     """The encoder reads the prompt, and a label stands at each of its last entries (masked or tagged tokens)."""
 
     def batch(self, items: Sequence[Item], packer: Packer, kinds: Mapping[str, int]) -> Batch:
-        runs = [_Run(item.prompt) for item in items]
+        runs = [Run(item.prompt) for item in items]
         source = lay_out(runs, packer.rows([(run.length, 0) for run in runs]), kinds)
         offsets = [
             run.length - (0 if item.labels is None else item.labels.shape[0])
             for run, item in zip(runs, items, strict=True)
         ]
-        return Batch(source, None, _labels(source, items, offsets), tuple(item.task for item in items))
+        return Batch(source, None, label_entries(source, items, offsets), tuple(item.task for item in items))
 
     def prompt(
         self, items: Sequence[Item], start: Sequence[Piece], kinds: Mapping[str, int]
