@@ -14,6 +14,7 @@ class Wrapped(Task):
     def __init__(self, task: Task) -> None:
         self._task = task
         self.name, self.reads, self.writes, self.metric = task.name, task.reads, task.writes, task.metric
+        self.tag = task.tag
 
     @property
     def codec(self) -> Codec[Any] | None:

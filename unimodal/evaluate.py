@@ -11,6 +11,7 @@ import torch
 from unimodal.batching import Item
 from unimodal.generate import Decoding
 from unimodal.hub import Unimodal
+from unimodal.intervals import bootstrap_interval
 from unimodal.task import Example, Task
 
 FEWEST = 50
@@ -45,6 +46,8 @@ class Evaluation:
     n_test: int
     samples: tuple[Sample, ...]
     seconds: float
+    interval: tuple[float, float]
+    """95 % limits of the value, by a bootstrap over the examples."""
 
     @property
     def beats_baseline(self) -> bool:
@@ -62,6 +65,7 @@ class Evaluation:
             "modality": self.modality,
             "metric": self.metric,
             "value": self.value,
+            "interval": list(self.interval),
             "baseline_value": self.baseline_value,
             "higher_is_better": self.higher_is_better,
             "n_test": self.n_test,
@@ -103,17 +107,19 @@ def evaluate(
     examples = examples[: len(predictions)]
     references = [example.answer for example in examples]
     name, baseline_value = best_trivial(task, examples)
+    tally = task.metric.tally(predictions, references)
     return Evaluation(
         task=task.name,
         modality=task.reads[0] if task.codec is not None else MADE.get(task.writes, task.writes),
         metric=task.metric.name,
-        value=task.metric(predictions, references),
+        value=task.metric.score(tally),
         baseline_value=baseline_value,
         baseline_name=name,
         higher_is_better=task.metric.higher_is_better,
         n_test=len(examples),
         samples=tuple(map(Sample, examples[:num_samples], predictions)),
         seconds=time.perf_counter() - began,
+        interval=bootstrap_interval(task.metric, tally),
     )
 
 

@@ -4,7 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
+
+import numpy as np
+from jaxtyping import Float
 
 from unimodal.codecs import Codec
 from unimodal.columns import Column, Files
@@ -20,6 +23,8 @@ class Example:
     inputs: Mapping[str, object]
     """Raw inputs by name, as the task's `prompt` reads them."""
     answer: object = None
+    span: tuple[float, float] | None = None
+    """Of a part of a longer input, from when to when it is heard, in seconds; such parts have the key of the whole."""
 
     @property
     def group(self) -> str:
@@ -71,14 +76,27 @@ class TaskUnavailable(RuntimeError):
 
 
 class Metric(ABC):
-    """Predictions and references -> one number."""
+    """Predictions and references -> one number, by way of what each pair gives to it.
+
+    So any selection of pairs is scored again without comparing anything twice: see `unimodal.intervals`.
+    """
 
     name: str
     higher_is_better: bool
 
     @abstractmethod
+    def tally(self, predictions: Sequence[object], references: Sequence[object]) -> Float[np.ndarray, "pairs counts"]:
+        """What each pair gives to the score (edits and words, say), a row each."""
+
+    @abstractmethod
+    def score(self, tally: Float[np.ndarray, "pairs counts"]) -> float:
+        """The number that some rows of a tally make together."""
+
+    @final
     def __call__(self, predictions: Sequence[object], references: Sequence[object]) -> float:
         """The score of a whole test set."""
+        assert len(predictions) == len(references) > 0, f"{len(predictions)} predictions, {len(references)} references"
+        return self.score(self.tally(predictions, references))
 
 
 class Task(ABC):
@@ -94,6 +112,10 @@ class Task(ABC):
     writes: str
     """Net that writes the answer: `text` (tokens through the codec) or the name of a Postnet."""
     metric: Metric
+    options: tuple[str, ...] = ()
+    """Parameters of the constructor that a user may give beside a question: `--chunk-length-s`, `--voice`."""
+    tag: str | None = None
+    """The token that is put before what is read, where several tasks share one; None: the one of the task's name."""
 
     @property
     @abstractmethod
@@ -111,7 +133,7 @@ class Task(ABC):
 
     @abstractmethod
     def prompt(self, example: Example) -> list[tuple[str, object]]:
-        """What is read, in order: (name of the net, raw value). The task's own tag is put before it by the caller."""
+        """What is read, in order: (name of the net, raw value). The task's tag is put before it by the caller."""
 
     @abstractmethod
     def read(self, paths: Sequence[Path], prompt: str | None = None) -> list[Example]:

@@ -1,34 +1,35 @@
-"""How alike a prediction and its reference are as strings, in 0..1."""
+"""How alike a prediction and its reference are as strings, in 0..1.
+
+p pairs
+"""
 
 from collections.abc import Sequence
 from typing import final
 
-from unimodal.tasks.metrics import Metric, as_texts
+import numpy as np
+from jaxtyping import Float
+
+from unimodal.tasks.metrics import Mean, as_texts, paired, require
 
 
 @final
-class ExactMatch(Metric):
+class ExactMatch(Mean):
     """Share of the predictions that are their reference, blanks at the ends and doubled blanks aside."""
 
     name = "exact match"
     higher_is_better = True
 
-    def __call__(self, predictions: Sequence[object], references: Sequence[object]) -> float:
-        pairs = list(zip(as_texts(predictions), as_texts(references), strict=True))
-        return sum(prediction == reference for prediction, reference in pairs) / len(pairs)
+    def tally(self, predictions: Sequence[object], references: Sequence[object]) -> Float[np.ndarray, "p 1"]:
+        return paired(lambda first, second: float(first == second), as_texts(predictions), as_texts(references))
 
 
 @final
-class EditSimilarity(Metric):
+class EditSimilarity(Mean):
     """Mean of 1 - Levenshtein distance / length of the longer string: the usual score of code completion."""
 
     name = "edit similarity"
     higher_is_better = True
 
-    def __call__(self, predictions: Sequence[object], references: Sequence[object]) -> float:
-        from rapidfuzz.distance import Levenshtein
-
-        pairs = list(zip(as_texts(predictions), as_texts(references), strict=True))
-        return sum(Levenshtein.normalized_similarity(prediction, reference) for prediction, reference in pairs) / len(
-            pairs
-        )
+    def tally(self, predictions: Sequence[object], references: Sequence[object]) -> Float[np.ndarray, "p 1"]:
+        levenshtein = require("rapidfuzz.distance.Levenshtein", extra="evaluate")
+        return paired(levenshtein.normalized_similarity, as_texts(predictions), as_texts(references))

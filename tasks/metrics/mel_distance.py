@@ -1,6 +1,6 @@
 """Distance between two spectrograms of unlike length.
 
-n, m frames of the two, f mel bands
+n, m frames of the two, f mel bands, p pairs
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from torch import Tensor
 
 from unimodal.prenets.spectrogram import RATE, VOICE
 from unimodal.prenets.waveform import Waveform
-from unimodal.tasks.metrics import Metric
+from unimodal.tasks.metrics import Mean, paired
 
 
 @final
-class MelDistance(Metric):
+class MelDistance(Mean):
     """Mean distance of aligned log-mel frames under dynamic time warping: 0 is the reference itself.
 
     Frames are compared by their root mean square difference over the bands, in the unit of the log-mel (natural
@@ -27,12 +27,15 @@ class MelDistance(Metric):
     name = "mel distance"
     higher_is_better = False
 
-    def __call__(self, predictions: Sequence[object], references: Sequence[object]) -> float:
-        pairs = list(zip(map(_frames, predictions), map(_frames, references), strict=True))
-        return sum(warped_distance(frame_distances(first, second)) for first, second in pairs) / len(pairs)
+    def tally(self, predictions: Sequence[object], references: Sequence[object]) -> Float[np.ndarray, "p 1"]:
+        return paired(
+            lambda first, second: warped_distance(frame_distances(first, second)),
+            map(mel_frames, predictions),
+            map(mel_frames, references),
+        )
 
 
-def _frames(value: object) -> Float[np.ndarray, "n f"]:
+def mel_frames(value: object) -> Float[np.ndarray, "n f"]:
     """The log-mel frames of a Waveform, of samples at 16 kHz, or of frames that are there already."""
     match value:
         case Waveform():

@@ -68,6 +68,9 @@ def test_the_score_is_that_of_answers_given_one_by_one(tiny: Unimodal, task: Ech
     found = evaluate(tiny, task, decoding=DECODING, batch_size=7, num_samples=5)
     assert (found.value, found.n_test, found.baseline_name, found.baseline_value) == (0.75, 80, "copy", 0.125)
     assert found.beats_baseline and found.higher_is_better and found.modality == "text"
+    # Of a share q of n: q (1 - q) / n is the variance, and 1.96 of its roots are the limits.
+    reach = 1.96 * (0.75 * 0.25 / 80) ** 0.5
+    assert found.interval == pytest.approx((0.75 - reach, 0.75 + reach), abs=0.02)
     for sample in found.samples:
         (alone,) = tiny.answer(task, [sample.example], decoding=DECODING)
         assert alone.value == sample.prediction
@@ -99,5 +102,5 @@ def test_training_examples_are_refused(tiny: Unimodal, task: Echo) -> None:
 
 def test_a_row_holds_what_the_demo_promises(tiny: Unimodal, task: Echo) -> None:
     row = evaluate(tiny, task, decoding=DECODING, limit=8).row()
-    promised = {"task", "modality", "metric", "value", "baseline_value", "higher_is_better", "n_test"}
+    promised = {"task", "modality", "metric", "value", "baseline_value", "higher_is_better", "n_test", "interval"}
     assert promised <= set(row) and row["n_test"] == 8

@@ -62,6 +62,7 @@ def evaluation(task: str, example: Example, prediction: object, *, value: float 
         n_test=60,
         samples=(Sample(example, prediction),),
         seconds=1.0,
+        interval=(0.375, 0.625),
     )
 
 

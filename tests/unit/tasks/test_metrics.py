@@ -2,6 +2,7 @@
 
 import math
 import random
+import sys
 
 import numpy as np
 import pytest
@@ -9,21 +10,23 @@ import torch
 
 from unimodal.prenets.spectrogram import RATE, VOICE
 from unimodal.prenets.waveform import Waveform
-from unimodal.tasks.metrics.errors import CharacterErrorRate, WordErrorRate
+from unimodal.tasks.metrics.errors import CharacterErrorRate, WordErrorRate, scored_form
 from unimodal.tasks.metrics.match import EditSimilarity, ExactMatch
 from unimodal.tasks.metrics.mel_distance import MelDistance, warped_distance
-from unimodal.tasks.metrics.overlap import ChrF, RougeL
+from unimodal.tasks.metrics.overlap import Bleu, ChrF, RougeL
 
 TEXTS = ["press one for sales", "a cat", "the number 42", "x = y + 1"]
 STRANGE = ["", "   ", "\n", "ü" * 50, "a cat"]
 
 
 @pytest.mark.parametrize(
-    "metric", [CharacterErrorRate(), WordErrorRate(), EditSimilarity(), ExactMatch(), ChrF(), RougeL()]
+    "metric", [CharacterErrorRate(), WordErrorRate(), EditSimilarity(), ExactMatch(), ChrF(), Bleu(), RougeL()]
 )
 def test_the_truth_is_best_the_order_is_free_and_anything_may_be_predicted(metric) -> None:
     best = metric(TEXTS, TEXTS)
-    assert best == pytest.approx({"chrF": 100, "ROUGE-L": 100}.get(metric.name, float(metric.higher_is_better)))
+    assert best == pytest.approx(
+        {"chrF": 100, "BLEU": 100, "ROUGE-L": 100}.get(metric.name, float(metric.higher_is_better))
+    )
     wrong = ["press two for sails", "a dog", "number", "x = z"]
     score = metric(wrong, TEXTS)
     assert score < best if metric.higher_is_better else score > best
@@ -31,6 +34,35 @@ def test_the_truth_is_best_the_order_is_free_and_anything_may_be_predicted(metri
     for strange in STRANGE:
         assert math.isfinite(metric([strange] * 4, TEXTS))
     assert metric([f"  {text}\n" for text in TEXTS], TEXTS) == pytest.approx(best), "blanks at the ends do not count"
+
+
+def test_transcripts_are_compared_in_one_form() -> None:
+    assert scored_form("Don’t  wait – PRESS “1”!\n") == "don't wait press 1"
+    assert scored_form("ﬁle Ça 'tis l'été") == "file ça tis l'été"
+    assert scored_form("हिन्दी में") == "हिन्दी में", "vowel signs are no punctuation"
+    assert scored_form("…") == "" == scored_form("")
+    for metric in (WordErrorRate(), CharacterErrorRate()):
+        assert metric(["Press ONE, for sales."], ["press one for sales"]) == 0
+        assert metric(["a word", ""], ["", ""]) >= 2, "where nothing was said, all is too much"
+        assert metric(["", "a b"], ["", "a b"]) == 0
+
+
+def test_counts_of_sacrebleu_are_its_public_scores() -> None:
+    import sacrebleu
+
+    said = ["the file is not open", "cannot read it", "a very long answer that nobody asked for", ""]
+    meant = ["the file could not be opened", "cannot read it", "no", "nothing"]
+    assert ChrF()(said, meant) == pytest.approx(sacrebleu.corpus_chrf(said, [meant]).score)
+    assert Bleu()(said, meant) == pytest.approx(sacrebleu.corpus_bleu(said, [meant]).score)
+    # 4 of 5 words, 3 of 4 pairs, 2 of 3 triples and 1 of 2 runs of four, as long as the reference.
+    by_hand = 100 * (4 / 5 * 3 / 4 * 2 / 3 * 1 / 2) ** 0.25
+    assert Bleu()(["the cat sat down here"], ["the cat sat down there"]) == pytest.approx(by_hand)
+
+
+def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jiwer", None)
+    with pytest.raises(ValueError, match=r"^jiwer: is not installed; pip install .unimodal\[evaluate\].$"):
+        WordErrorRate()(["a"], ["a"])
 
 
 def test_values_by_hand() -> None:
