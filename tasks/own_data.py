@@ -23,12 +23,12 @@ class OwnData(Wrapped):
     """
 
     def __init__(
-        self, task: Task, *, manifest: Path, division: Path, outside: bool = False, name: str | None = None
+        self, task: Task, *, manifest: Path, division: Path, outside: bool = False, tag: str | None = None
     ) -> None:
-        """`outside`: whether rows may name files outside the manifest's folder; `name`: another tag to ask under."""
+        """`outside`: whether rows may name files outside the manifest's folder; `tag`: another than the task's."""
         super().__init__(task)
         self.manifest, self.division = manifest, division
-        self.name = task.name if name is None else name
+        self.tag = task.tag if tag is None else tag
         self._files = Files(manifest.parent, outside)
 
     def examples(self, split: str) -> Sequence[Example]:

@@ -1,4 +1,4 @@
-"""English -> another language."""
+"""One language -> another."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -9,18 +9,30 @@ from unimodal.codecs.text import TextCodec
 from unimodal.tasks import Baseline, Example, Schema, Task
 from unimodal.tasks.baselines import best_constant
 from unimodal.tasks.columns.text import Text
-from unimodal.tasks.corpora.catalogues import Catalogues, SentencePair
+from unimodal.tasks.corpora.catalogues import ENGLISH, Catalogues, SentencePair
 from unimodal.tasks.files import read_texts
 from unimodal.tasks.metrics.overlap import ChrF
 from unimodal.tasks.order import mixed
 from unimodal.vocabulary import Vocabulary
 
 LEAST_WORDS = 2
+SAMPLES = {
+    ENGLISH: "Cannot open the file",
+    "de": "Die Datei lässt sich nicht öffnen",
+    "es": "No se puede abrir el archivo",
+    "fr": "Impossible d'ouvrir le fichier",
+    "gl": "Non se pode abrir o ficheiro",
+    "ru": "Не удаётся открыть файл",
+}
 
 
 @final
 class Translation(Task):
-    """Translates what programs say to their users; the name of the task, `translate_fr`, is the language's tag.
+    """Translates what programs say to their users. The tag `translate_fr` names the language that is written.
+
+    The language that is read is never named, so a model that was taught `translate_fr` from English, and to read German
+    for another tag, can be asked for French of a German sentence (Johnson et al. 2017, 1611.04558). Directions into one
+    language share its tag; they are tasks of their own for mixtures and losses.
 
     An example in pieces of a small vocabulary:
 
@@ -33,9 +45,19 @@ class Translation(Task):
     metric = ChrF()
 
     def __init__(
-        self, *, vocabulary: Vocabulary, cache: Path | None = None, language: str = "fr", max_words: int = 16
+        self,
+        *,
+        vocabulary: Vocabulary,
+        cache: Path | None = None,
+        name: str | None = None,
+        language: str = "fr",
+        source: str = ENGLISH,
+        max_words: int = 16,
     ) -> None:
-        self.name, self.language, self.max_words = f"translate_{language}", language, max_words
+        """The name is the tag's where English is read, `translate_de_fr` where German is, unless another is given."""
+        self.tag = f"translate_{language}"
+        self.name = name or (self.tag if source == ENGLISH else f"translate_{source}_{language}")
+        self.language, self.source, self.max_words = language, source, max_words
         self._vocabulary, self._cache = vocabulary, cache
 
     @cached_property
@@ -44,11 +66,15 @@ class Translation(Task):
 
     @property
     def schema(self) -> Schema:
-        text = Text("an English sentence", sample="Cannot open the file")
-        return Schema({"text": text}, Text("the same in the task's language", sample="Impossible d'ouvrir le fichier"))
+        read = "an English sentence" if self.source == ENGLISH else f"a sentence in the language {self.source}"
+        texts = [
+            Text(wants, sample=SAMPLES.get(language, SAMPLES["fr"]))
+            for wants, language in ((read, self.source), ("the same in the task's language", self.language))
+        ]
+        return Schema({"text": texts[0]}, texts[1])
 
     def examples(self, split: str) -> list[Example]:
-        corpus = Catalogues(self.language)
+        corpus = Catalogues(self.language, source=self.source)
         pairs = filter(self._has_usual_length, corpus.examples(split, self._cache))
         return mixed(
             Example(f"{corpus.group(pair)}#{pair.program}", {"text": pair.source}, pair.target) for pair in pairs

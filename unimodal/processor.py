@@ -42,9 +42,13 @@ class UnimodalProcessor(PushToHubMixin):
             raise ValueError(f"the model reads no {net}: it has {', '.join(sorted(self.nets))}")
         return self.nets[net](raw)
 
-    def prompt(self, task: Task, example: Example) -> Item:
-        """What is read for a question: the task's tag, then its pieces; what the writing net is given stands beside."""
-        tag = token_piece([self.vocabulary.space.id("task", task.name)])
+    def prompt(self, task: Task, example: Example, *, tag: object = None) -> Item:
+        """What is read for a question: the task's tag, then its pieces; what the writing net is given stands beside.
+
+        `tag`: what the net `tag` reads in its place, such as two tags mixed.
+        """
+        own = self.vocabulary.space.id("task", task.tag or task.name)
+        first = token_piece([own]) if tag is None else self.piece("tag", tag)
         pairs = task.prompt(example)
         written = None if task.codec is not None else task.writes
         pieces = [self.piece(net, raw) for net, raw in pairs if net != written]
@@ -52,7 +56,7 @@ class UnimodalProcessor(PushToHubMixin):
         for net, raw in pairs:
             if net == written:
                 beside |= self._arrays(net, raw)
-        return Item(task.name, (tag, *pieces), beside=self._checked(task, beside))
+        return Item(task.name, (first, *pieces), beside=self._checked(task, beside))
 
     def _checked(self, task: Task, beside: dict[str, Tensor]) -> dict[str, Tensor]:
         """Raises ValueError where the net that writes the answer lacks what it needs."""

@@ -2,33 +2,41 @@
 
 import re
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import final
 
 from unimodal.tasks.corpora import Archive, Corpus
 from unimodal.tasks.corpora.registries.debian import Debian
+from unimodal.tasks.corpora.splits import split_of
 
+ENGLISH = "en"
 LONGEST_SENTENCE = 300  # characters: longer ones are lists and licences
 
 
 @final
 @dataclass(frozen=True)
 class SentencePair:
-    """An English sentence of a program and its translation."""
+    """A sentence of a program in one language and in another."""
 
     program: str
     language: str
+    """Of the target."""
     source: str
     target: str
+    english: str
+    """What both say: one of them, or the sentence that both are translations of."""
 
 
 @final
 class Catalogues(Corpus[SentencePair]):
-    """Sentence pairs from English to one language, one pair for each English sentence.
+    """Sentence pairs from one language to another, one pair for each English sentence.
 
-    A sentence is its own group whatever its case and punctuation, and it is on the same side in every language.
+    An English sentence is its own group whatever its case and punctuation, and it is on the same side in every
+    language. Two English sentences may be one in another language, on two sides: so training and validation leave out
+    what the test reads or writes in either language.
     The programs are those whose catalogues hold the most sentences for their download among packages of one
     architecture-independent, rarely updated version.
     """
@@ -59,13 +67,16 @@ class Catalogues(Corpus[SentencePair]):
         ),
     )
 
-    def __init__(self, language: str) -> None:
-        """`language` is a code as the catalogues' folders spell it: `fr`, `de`, `pt_BR`."""
-        self.language = language
+    def __init__(self, language: str, *, source: str = ENGLISH) -> None:
+        """Codes as the catalogues' folders spell them: `fr`, `de`, `pt_BR`. Raises ValueError for twice the same."""
+        if language == source:
+            raise ValueError(f"source: {source} is the language of the translation")
+        self.language, self.source = language, source
 
     @property
     def title(self) -> str:
-        return f"sentences of programs, English and {self.language}"
+        source = "English" if self.source == ENGLISH else self.source
+        return f"sentences of programs, {source} and {self.language}"
 
     @property
     def edition(self) -> str:
@@ -79,24 +90,47 @@ class Catalogues(Corpus[SentencePair]):
         (unpacked / "usr/share/locale").rename(folder / "locale")
 
     def records(self, folder: Path) -> Iterator[SentencePair]:
-        languages = sorted(path.name for path in (folder / "locale").iterdir())
-        if self.language not in languages:
-            raise ValueError(f"language: no catalogues are in {self.language!r}, only in {', '.join(languages)}")
-        seen: set[str] = set()
-        for path in sorted((folder / "locale" / self.language / "LC_MESSAGES").glob("*.mo")):
-            for message, translation in read_catalogue(path):
-                source, target = clean_message(message), clean_message(translation)
-                if source is None or target is None or source == target or _words(source) in seen:
-                    continue
-                seen.add(_words(source))
-                yield SentencePair(path.stem.partition("-")[0], self.language, source, target)
+        if self.source == ENGLISH:
+            return without_the_test(_from_english(folder, self.language))
+        if self.language == ENGLISH:
+            return without_the_test(map(_turned, _from_english(folder, self.source)))
+        return without_the_test(_joined(_from_english(folder, self.source), _from_english(folder, self.language)))
 
     def group(self, example: SentencePair) -> str:
-        return _words(example.source)
+        return words_of(example.english)
 
     def texts(self, example: SentencePair) -> Iterator[str]:
         yield example.source
         yield example.target
+
+
+@lru_cache(maxsize=12)
+def _from_english(folder: Path, language: str) -> tuple[SentencePair, ...]:
+    """All pairs of a language's catalogues; kept, since every direction from or to the language needs them."""
+    languages = sorted(path.name for path in (folder / "locale").iterdir())
+    if language not in languages:
+        raise ValueError(f"language: no catalogues are in {language!r}, only in {', '.join(languages)}")
+    found: dict[str, SentencePair] = {}
+    for path in sorted((folder / "locale" / language / "LC_MESSAGES").glob("*.mo")):
+        for message, translation in read_catalogue(path):
+            source, target = clean_message(message), clean_message(translation)
+            if source is None or target is None or source == target or words_of(source) in found:
+                continue
+            found[words_of(source)] = SentencePair(path.stem.partition("-")[0], language, source, target, source)
+    return tuple(found.values())
+
+
+def _joined(first: Iterable[SentencePair], second: Iterable[SentencePair]) -> Iterator[SentencePair]:
+    """What two languages say for the same English sentence."""
+    known = {words_of(pair.english): pair.target for pair in first}
+    for pair in second:
+        source = known.get(words_of(pair.english))
+        if source is not None and source != pair.target:
+            yield replace(pair, source=source)
+
+
+def _turned(pair: SentencePair) -> SentencePair:
+    return replace(pair, language=ENGLISH, source=pair.target, target=pair.source)
 
 
 def read_catalogue(path: Path) -> Iterator[tuple[str, str]]:
@@ -139,5 +173,17 @@ def clean_message(text: str) -> str | None:
     return text
 
 
-def _words(sentence: str) -> str:
+def words_of(sentence: str) -> str:
+    """A sentence whatever its case and punctuation."""
     return re.sub(r"\W+", " ", sentence.lower()).strip()
+
+
+def without_the_test(pairs: Iterable[SentencePair]) -> Iterator[SentencePair]:
+    """The pairs whose English is not the test's, less those that say in either language what the test says."""
+    found = list(pairs)
+    held = {words_of(text) for pair in found if _is_tested(pair) for text in (pair.source, pair.target)}
+    return (pair for pair in found if _is_tested(pair) or not {words_of(pair.source), words_of(pair.target)} & held)
+
+
+def _is_tested(pair: SentencePair) -> bool:
+    return split_of(words_of(pair.english)) == "test"

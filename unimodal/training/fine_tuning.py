@@ -107,7 +107,7 @@ class FineTuning:
         """The base on what is held out, under the tag that it was taught."""
         space = self.base.processor.vocabulary.space
         taught = [space.name(tag) for tag in space.ids("task")]
-        for tag in (self.task.name, self.asked.task.like):
+        for tag in (self.tag, self.asked.task.like):
             if tag in taught:
                 self.before = self._score(self.base, tag)
                 return _said(self.before)
@@ -118,7 +118,7 @@ class FineTuning:
         source = self.asked.model
         if self.added:
             source = self.out / EXTENDED
-            alike = likenesses(self.processor.vocabulary, self.added, {self.task.name: self.asked.task.like})
+            alike = likenesses(self.processor.vocabulary, self.added, {self.tag: self.asked.task.like})
             larger = extend(self.base.model, self.processor.vocabulary.space, alike)
             Unimodal(larger, self.processor).save_pretrained(source)
         config = self._config(source)
@@ -133,7 +133,7 @@ class FineTuning:
 
     def score_after(self) -> str:
         """The adapter, loaded as a user does, on the same examples; writes the scores and the card."""
-        after = self._score(load_own(self.out), self.task.name)
+        after = self._score(load_own(self.out), self.tag)
         before = None if self.before is None else self.before.value
         (self.out / METRICS).write_text(
             json.dumps([{**after.row(), "base_value": before}], indent=1) + "\n", encoding="utf-8"
@@ -142,6 +142,11 @@ class FineTuning:
         change = Change(after.row(), before, str(settings.get("peft_type")), len(self.manifest.rows) - after.n_test)
         (self.out / "README.md").write_text(adapter_card(self.out.name, change), encoding="utf-8")
         return f"{_said(after)}" + ("" if before is None else f", before {before:.4g}")
+
+    @property
+    def tag(self) -> str:
+        """The token that is put before what the task reads."""
+        return self.task.tag or self.task.name
 
     def _built(self, processor: UnimodalProcessor) -> Task:
         own = self.asked.task
@@ -160,7 +165,7 @@ class FineTuning:
         """A vocabulary with the characters of the texts and the task's tag, where the base lacks some."""
         base = self.base.processor.vocabulary
         taught = [base.space.name(tag) for tag in base.space.ids("task")]
-        tags = [name for name in (self.task.name,) if name not in taught]
+        tags = [tag for tag in (self.tag,) if tag not in taught]
         characters = missing_characters(base.pieces, texts)
         if characters or tags:
             larger = extended(base, characters, tags)
@@ -186,7 +191,7 @@ class FineTuning:
         }
 
     def _score(self, model: Unimodal, tag: str) -> Evaluation:
-        spec = {**self._own_data(), "name": tag}
+        spec = {**self._own_data(), "tag": tag}
         task: Task = build(spec, Task, where="task", vocabulary=model.processor.vocabulary, cache=None)
         return evaluate(model, task, limit=MOST_SCORED, decoding=SCORING)
 
