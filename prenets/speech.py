@@ -3,7 +3,7 @@
 n samples, p pieces, t frames, f mel bands, l entries, c channels, d width
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import final
 
 import torch
@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from unimodal.modality import Embed, Prenet, Processor
 from unimodal.prenets.augmentations import Augmentation
+from unimodal.prenets.span_masking import SpanMasking, refuse_hidden
 from unimodal.prenets.spectrogram import HEARING, NUM_BANDS, RATE
 from unimodal.prenets.waveform import Waveform
 
@@ -48,13 +49,21 @@ class SpeechPrenet(Prenet):
     piece stood alone.
     """
 
-    def __init__(self, dim: int, *, channels: int = 32, augmentation: Augmentation | None = None):
+    def __init__(
+        self,
+        dim: int,
+        *,
+        channels: int = 32,
+        augmentation: Augmentation | None = None,
+        masking: Callable[[int], SpanMasking] | None = None,
+    ):
         super().__init__()
         self.augmentation = augmentation
         self.first = nn.Conv2d(1, channels, kernel_size=3, stride=2, padding=1)
         self.second = nn.Conv2d(channels, channels, kernel_size=3, stride=2, padding=1)
         self.project = nn.Linear(channels * _halved(_halved(NUM_BANDS)), dim)
         self.norm = nn.LayerNorm(dim)
+        self.masking = None if masking is None else masking(dim)
 
     def embed(self, arrays: Mapping[str, Tensor], lengths: Int[Tensor, " p"], tokens: Embed) -> Float[Tensor, "p l d"]:
         features: Float[Tensor, "p t f"] = arrays["features"].to(self.project.weight.dtype)
@@ -64,7 +73,10 @@ class SpeechPrenet(Prenet):
         lengths = (lengths + 1) // 2
         x = functional.gelu(self.second(_cut(x, lengths)))
         embedded: Tensor = self.norm(self.project(x.transpose(1, 2).flatten(start_dim=2)))
-        return embedded
+        if self.masking is None:
+            refuse_hidden(arrays, "speech")
+            return embedded
+        return self.masking(embedded, (lengths + 1) // 2, arrays)
 
 
 def _halved(length: int) -> int:

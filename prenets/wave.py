@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unimodal.modality import Embed, KeywordPrenet
+from unimodal.prenets.span_masking import SpanMasking, refuse_hidden
 
 
 @final
@@ -67,31 +68,6 @@ class Neighbours(nn.Module):
 
 
 @final
-class SpanMasking(nn.Module):
-    """Puts one learned vector in the place of random spans of entries, in training only.
-
-    wav2vec 2.0 (Baevski et al. 2020, arXiv:2006.11477): about `share` of the entries begin a span or stand in one, if
-    spans never met; a piece has `least` spans at least where it is long enough.
-    """
-
-    def __init__(self, dim: int, *, share: float = 0.05, span: int = 10, least: int = 2):
-        super().__init__()
-        self.share, self.span, self.least = share, span, least
-        self.vector = nn.Parameter(torch.rand(dim))
-
-    def forward(self, x: Float[Tensor, "p l d"], entries: Int[Tensor, " p"]) -> Float[Tensor, "p l d"]:
-        if not self.training:
-            return x
-        hidden = torch.zeros(x.shape[:2], dtype=torch.bool, device=x.device)
-        for row, length in enumerate(entries.tolist()):
-            places = max(length - self.span + 1, 0)
-            asked = int(self.share * length / self.span + float(torch.rand(())))
-            for start in torch.randperm(places)[: max(asked, self.least)].tolist():
-                hidden[row, start : start + self.span] = True
-        return torch.where(hidden[..., None], self.vector.to(x.dtype), x)
-
-
-@final
 class WavePrenet(KeywordPrenet):
     """Samples at 16 kHz -> a normalised projection of the convolutions' channels, plus what its neighbours say.
 
@@ -133,7 +109,9 @@ class WavePrenet(KeywordPrenet):
         if int(entries.min()) < 1:
             raise ValueError(f"input_values: {int(lengths.min())} samples are too few to give one entry")
         x: Float[Tensor, "p l d"] = self.dropout(self.project(self.norm(self.stem(samples))))
-        if self.masking is not None:
-            x = self.masking(x, entries)
+        if self.masking is None:
+            refuse_hidden(arrays, "wave")
+        else:
+            x = self.masking(x, entries, arrays)
         heard: Tensor = x + self.neighbours(x)
         return heard

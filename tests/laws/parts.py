@@ -71,10 +71,46 @@ ARGUMENTS: dict[str, list[Spec]] = {
     "unimodal.caches.dense.Dense": [{}, {"capacity": 1}],
     "unimodal.caches.once.Once": [{}],
     "unimodal.caches.quantized.Quantized": [{}],
-    "unimodal.objectives.connectionist.Connectionist": [{"net": "speech", "tasks": ["asr"]}],
+    "unimodal.corruptors.infilling.Infilling": [{}, {"share": 0.6, "mean_length": 1.5, "random": 0.5}],
+    "unimodal.corruptors.sentinels.Sentinels": [{}, {"share": 0.5, "mean_length": 1.0}],
+    "unimodal.quantizers.gumbel.Gumbel": [{"entries": 6}, {"groups": 4, "entries": 5, "hottest": 1.0}],
+    "unimodal.objectives.by_task.ByTask": [
+        {
+            "objective": {"class": "unimodal.objectives.cross_entropy.CrossEntropy", "smoothing": 0.1},
+            "weights": {"asr": 0.5, "translate_fr": 2.0},
+        }
+    ],
+    "unimodal.objectives.connectionist.Connectionist": [
+        {"net": "speech", "tasks": ["asr"]},
+        {"net": "speech", "tasks": ["asr"], "readout": "speech", "block": 1},
+    ],
     "unimodal.objectives.cross_entropy.CrossEntropy": [{}, {"smoothing": 0.1}],
     "unimodal.objectives.frames.Frames": [{}],
     "unimodal.objectives.guided_attention.GuidedAttention": [{"net": "frames"}],
+    "unimodal.objectives.histogram.Histogram": [{"net": "speech", "tasks": ["asr"]}],
+    "unimodal.objectives.hidden_spans.HiddenSpans": [
+        {"objective": "unimodal.objectives.frames.Frames", "net": "speech", "tasks": ["asr"], "share": 0.4, "span": 3}
+    ],
+    "unimodal.objectives.masked_units.MaskedUnits": [
+        {
+            "net": "speech",
+            "units": {
+                "class": "unimodal.units.Units",
+                "features": "unimodal.prenets.cepstra.Cepstra",
+                "number": 5,
+                "centroids": "units.safetensors",
+            },
+            "width": 6,
+        }
+    ],
+    "unimodal.objectives.shared_codes.SharedCodes": [
+        {
+            "objective": "unimodal.objectives.cross_entropy.CrossEntropy",
+            "quantizer": {"class": "unimodal.quantizers.gumbel.Gumbel", "entries": 6},
+            "tasks": ["asr", "tts"],
+            "share": 1.0,
+        }
+    ],
     "unimodal.objectives.weighted.Weighted": [
         {
             "objectives": {

@@ -43,7 +43,7 @@ def dropped(theirs: Mapping[str, Any], position: Any) -> dict[str, Any]:
 def wave(theirs: Mapping[str, Any]) -> dict[str, Any]:
     """The pre-net of an encoder that hears."""
     masking = {
-        "class": "unimodal.prenets.wave.SpanMasking",
+        "class": "unimodal.prenets.span_masking.SpanMasking",
         "share": float(theirs["mask_time_prob"]) if theirs["apply_spec_augment"] else 0.0,
         "span": theirs["mask_time_length"],
         "least": theirs["mask_time_min_masks"] if theirs["apply_spec_augment"] else 0,

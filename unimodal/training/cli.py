@@ -32,6 +32,7 @@ from unimodal.training.guards.disk import DiskSpace
 from unimodal.training.guards.losses import DeadTasks, LossSpikes
 from unimodal.training.guards.non_finite import NonFinite
 from unimodal.training.guards.processes import LostProcesses, naming_lost_workers
+from unimodal.training.guards.rising import RisingLosses
 from unimodal.training.guards.rounds import CompleteRounds
 from unimodal.training.guards.signals import StopSignals
 from unimodal.training.measuring.metrics import MetricsFile
@@ -104,7 +105,7 @@ class TrainingCLI(LightningCLI):
 
 def main(arguments: Sequence[str]) -> int:
     """Runs one subcommand. Raises ValueError or OSError, in one line, for a user's mistake."""
-    guards = [NonFinite(), LossSpikes(), DeadTasks(), DiskSpace(), CompleteRounds()]
+    guards = [NonFinite(), LossSpikes(), DeadTasks(), RisingLosses(), DiskSpace(), CompleteRounds()]
     with _configs(arguments) as given, warnings.catch_warnings(), naming_lost_workers():
         warnings.simplefilter("ignore", DeprecationWarning)  # Lightning calls others by older names
         for message in EXPECTED:

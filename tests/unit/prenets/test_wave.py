@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from unimodal.prenets.wave import Neighbours, SpanMasking, WavePrenet, WaveStem
+from unimodal.prenets.span_masking import SpanMasking
+from unimodal.prenets.wave import Neighbours, WavePrenet, WaveStem
 
 DIM = 8
 SIZES = {"widths": [4] * 7, "kernels": [10, 3, 3, 3, 3, 2, 2], "strides": [5, 2, 2, 2, 2, 2, 2]}
@@ -36,11 +37,11 @@ def test_neighbours_are_told_by_weights_of_a_given_length():
 def test_training_hides_whole_spans_of_real_entries():
     masking, entries = SpanMasking(DIM, share=0.0, span=3, least=2), torch.tensor([20, 7, 2])
     x = torch.randn(3, 20, DIM)
-    assert torch.equal(masking.eval()(x, entries), x)
-    hidden = (masking.train()(x, entries) == masking.vector).all(-1)
+    assert torch.equal(masking.eval()(x, entries, {}), x)
+    hidden = (masking.train()(x, entries, {}) == masking.vector).all(-1)
     assert 3 < int(hidden[0].sum()) <= 6 and 3 < int(hidden[1].sum()) <= 6
     assert not hidden[1, 7:].any() and not hidden[2].any(), "a piece that is shorter than a span keeps all of it"
-    masking(x, entries).sum().backward()
+    masking(x, entries, {}).sum().backward()
     assert masking.vector.grad.any()
 
 
@@ -49,3 +50,14 @@ def test_sizes_that_do_not_fit_are_named():
         WaveStem(widths=[4, 4], kernels=[3], strides=[2])
     with pytest.raises(ValueError, match="^input_values: 399 samples are too few"):
         prenet().embed({"samples": torch.randn(1, 399)}, torch.tensor([399]), torch.nn.Identity())
+
+
+def test_entries_that_an_objective_hides_are_hidden_in_evaluation_too():
+    net = prenet(masking=SpanMasking).eval()
+    hidden = torch.zeros(2, 49, dtype=torch.bool)
+    hidden[0, 10:20] = True
+    arrays, lengths = {"samples": torch.randn(2, 16_000)}, torch.tensor([16_000, 16_000])
+    shown, masked = (net.embed(given, lengths, torch.nn.Identity()) for given in (arrays, {**arrays, "hidden": hidden}))
+    assert not torch.allclose(shown[0, 10:20], masked[0, 10:20]) and torch.equal(shown[1], masked[1])
+    with pytest.raises(ValueError, match="^wave: an objective hides entries"):
+        prenet().embed({**arrays, "hidden": hidden}, lengths, torch.nn.Identity())
