@@ -1,4 +1,4 @@
-"""The answer read off the encoder, entry by entry: teaches an encoder to hear before its decoder can spell.
+"""The answer read off an encoder, entry by entry: teaches it to hear before its decoder can spell.
 
 p pieces, l entries of a piece
 """
@@ -11,10 +11,11 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 from torch.nn import functional
 
-from unimodal.batching import IGNORED, Batch
+from unimodal.batching import Batch
+from unimodal.heard import ear
 from unimodal.layout import stack_ragged
 from unimodal.model import Output, UnimodalForConditionalGeneration
-from unimodal.objectives import Loss, Term, example_of, gather
+from unimodal.objectives import Loss, Term
 from unimodal.vocabulary import TokenSpace
 
 
@@ -25,48 +26,34 @@ class Connectionist(Loss):
     The model's readout of the net is taught, which decoding may ask too (`unimodal.scorers.connectionist`); its blank
     is the padding id, which no answer holds. It is for tasks whose answer runs in the order of the input, so they are
     named. An example whose piece is too short for its answer, or whose answer holds other tokens than text, has no
-    target. Raises ValueError for a model without such a readout.
+    target. Another `readout` than the net's own, and an earlier `block`, are named as in `Ear`. Raises ValueError for a
+    model without such a readout.
     """
 
-    def __init__(self, *, net: str, tasks: Sequence[str]) -> None:
+    def __init__(self, *, net: str, tasks: Sequence[str], readout: str | None = None, block: int | None = None) -> None:
         super().__init__()
-        self.net, self.tasks = net, frozenset(tasks)
+        self.ear = ear(net, tasks, readout, block)
 
     def needs_weights(self, batch: Batch) -> Collection[str]:
         return ()
 
     def terms(self, model: UnimodalForConditionalGeneration, output: Output, batch: Batch) -> dict[str, Term]:
-        if batch.source is None or output.encoder is None or self.net not in batch.source.pieces:
+        heard = self.ear.hear(model, output, batch)
+        if heard is None:
             return {}
-        pieces = batch.source.pieces[self.net]
-        examples = example_of(pieces, batch.source)
-        answers = _answers(output.written.layout.segments, batch.labels)
-        chosen = [
-            place
-            for place, example in enumerate(examples.tolist())
-            if batch.tasks[example] in self.tasks and example in answers
-        ]
-        if not chosen:
-            return {}
-        if self.net not in model.readouts:
-            raise ValueError(f"objective: the model has no readout of {self.net} for Connectionist to teach")
-        answered = [answers[int(examples[place])] for place in chosen]
-        targets = stack_ragged(answered, TokenSpace.pad)
-        lengths = torch.tensor([len(answer) for answer in answered], device=targets.device)
-        heard = gather(output.memories["encoder"].hidden, pieces)[chosen]
-        scores = model.read_off(self.net, heard).float().log_softmax(-1)
-        known = _known(targets, lengths, pieces.entries[chosen], scores.shape[-1])
+        targets = stack_ragged(heard.answers, TokenSpace.pad)
+        lengths = torch.tensor([len(answer) for answer in heard.answers], device=targets.device)
+        known = _known(targets, lengths, heard.entries, heard.logs.shape[-1])
         losses = functional.ctc_loss(
-            scores.transpose(0, 1),
+            heard.logs.transpose(0, 1),
             targets.masked_fill(~known[:, None], TokenSpace.pad),
-            pieces.entries[chosen],
+            heard.entries,
             lengths.masked_fill(~known, 0),
             TokenSpace.pad,
             reduction="none",
         )
-        size, places = batch.num_examples, examples[chosen]
-        loss = losses.new_zeros(size).index_put((places,), (losses / lengths.clamp_min(1)).where(known, 0.0))
-        return {"connectionist": Term(loss, torch.zeros_like(loss, dtype=torch.bool).index_put((places,), known))}
+        term = heard.term(losses / lengths.clamp_min(1), known, batch.num_examples)
+        return {f"connectionist{self.ear.suffix}": term}
 
 
 def _known(
@@ -77,10 +64,3 @@ def _known(
     text = (targets < num_classes).all(1)
     repeats = ((targets[:, 1:] == targets[:, :-1]) & inside[:, 1:]).sum(1)
     return text & (lengths + repeats <= entries)
-
-
-def _answers(segments: Int[Tensor, "b t"], labels: Int[Tensor, "b t"]) -> dict[int, Int[Tensor, " l"]]:
-    """The labels of each example, without the end token."""
-    asked = (labels != IGNORED) & (labels != TokenSpace.end)
-    found, flat = segments[asked], labels[asked]
-    return {example: flat[found == example] for example in found.unique().tolist()}

@@ -80,7 +80,7 @@ class Spelled:
 
 @final
 class ConnectionistScorer(Scorer[Spelled]):
-    """What the frames of a net say of each next token, by the model's readout of that net.
+    """What the frames of a net say of each next token, by the model's readout of that net, or by another `readout`.
 
     Prefix scores of hybrid decoding (Watanabe et al. 2017, 10.1109/JSTSP.2017.2763455), of all rows at once (Seki et
     al. 2019, 1811.04568). They score the decoder's best tokens alone; here one product of matrices gives all of them,
@@ -88,15 +88,17 @@ class ConnectionistScorer(Scorer[Spelled]):
     know is impossible, and the end is as likely as the whole answer.
     """
 
-    def __init__(self, net: str) -> None:
-        self.net = net
+    def __init__(self, net: str, *, readout: str | None = None) -> None:
+        self.net, self.readout = net, net if readout is None else readout
 
     def start(self, session: Session, ends: Collection[int]) -> Spelled:
         model = session.model
-        if self.net not in model.readouts:
+        if self.readout not in model.readouts:
             known = ", ".join(sorted(model.readouts)) or "none"
-            raise ValueError(f"net: the model has no readout of {self.net} (it has {known}), so frames say nothing")
-        memory = session.memories["encoder"]
+            raise ValueError(f"net: the model has no readout of {self.readout} (it has {known}), so frames say nothing")
+        memory = session.memories.get(model.readout_memory(self.readout))
+        if memory is None:
+            raise ValueError(f"readout: {self.readout} hears a memory that the decoder of this answer does not read")
         here = memory.layout.valid & (memory.layout.kinds == model.kinds[self.net])
         lengths = here.sum(1)
         if not bool(lengths.all()):
@@ -104,7 +106,7 @@ class ConnectionistScorer(Scorer[Spelled]):
         inside = torch.arange(int(lengths.max()), device=here.device) < lengths[:, None]
         entries = here.int().argsort(dim=1, descending=True, stable=True)[:, : inside.shape[1]]
         heard = memory.hidden.gather(1, entries[..., None].expand(-1, -1, memory.hidden.shape[-1]))
-        scores = model.read_off(self.net, heard)
+        scores = model.read_off(self.readout, heard)
         frames = Frames.of(scores, inside, num_tokens=len(model.vocabulary), ends=ends)
         return Spelled.nothing(frames, torch.arange(session.rows, device=here.device))
 
