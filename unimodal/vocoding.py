@@ -1,9 +1,10 @@
-"""A vocoder that stands alone: a part with weights of its own, in a folder of its own.
+"""A vocoder that stands alone: a part with weights of its own, in a folder of its own; and one in a model's post-net.
 
 b rows, t frames, f mel bands, n samples
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, final
 
@@ -17,7 +18,11 @@ from unimodal.build import build
 from unimodal.config import UnimodalConfig
 from unimodal.conversions.checkpoint import copy_accompanying, read_model, write_checkpoint
 from unimodal.folder import CONFIG_FILE, check_folder, read_json
+from unimodal.modality import Postnet
+from unimodal.model import UnimodalForConditionalGeneration
 
+PART = "vocoder"
+"""The parameter of a post-net that takes one."""
 THEIRS = ("hifigan", "speecht5_hifigan")
 """`model_type` of other projects' vocoders."""
 
@@ -74,6 +79,36 @@ class VocoderCheckpoint:
         """Writes a folder in the form that the vocoder had, which its own project reads."""
         write_checkpoint(self.model, Path(folder))
         copy_accompanying(self._folder, Path(folder))
+
+
+def give_vocoder(model: UnimodalForConditionalGeneration, net: str, vocoder: UnimodalVocoder) -> None:
+    """Lets the post-net `net` make sound by a vocoder of its own, which is saved with the model and said in its spec.
+
+    Raises ValueError for a model whose post-net takes none.
+    """
+    config: Any = model.config
+    spec = deepcopy(config.spec)
+    if net not in spec["postnets"]:
+        raise ValueError(f"vocoder: the model writes no {net}")
+    spec["postnets"][net] = {**spec["postnets"][net], PART: vocoder.config.spec}
+    postnet = build(spec["postnets"][net], Callable[[int], Postnet], where=f"config.spec.postnets.{net}")(spec["dim"])
+    within, alone = f"{PART}.", vocoder.vocoder.state_dict()
+    own = {name: value for name, value in model.postnet(net).state_dict().items() if not name.startswith(within)}
+    postnet.load_state_dict({**own, **{within + name: value for name, value in alone.items()}})
+    model.postnets[net] = postnet.to(device=model.device, dtype=model.dtype).train(model.training)
+    config.spec = spec
+
+
+def take_vocoder(model: UnimodalForConditionalGeneration, net: str) -> UnimodalVocoder:
+    """The vocoder that was taught in the post-net `net`, alone. Raises ValueError where there is none."""
+    config: Any = model.config
+    spec, within = config.spec["postnets"].get(net, {}).get(PART), f"postnets.{net}.{PART}."
+    states = {name.removeprefix(within): value for name, value in model.state_dict().items() if name.startswith(within)}
+    if not states:
+        raise ValueError(f"vocoder: the model has none for {net} that was taught")
+    alone = UnimodalVocoder(UnimodalConfig(spec={"class": spec} if isinstance(spec, str) else spec))
+    alone.vocoder.load_state_dict(states)
+    return alone.eval()
 
 
 def is_vocoder(config: Mapping[str, Any]) -> bool:

@@ -1,7 +1,8 @@
 """Sound from a trained net. b rows, t frames, f mel bands, n samples, c channels, e samples so far"""
 
+import math
 from collections.abc import Sequence
-from typing import final
+from typing import cast, final
 
 import torch
 from jaxtyping import Float
@@ -22,6 +23,11 @@ class ResidualBlock(nn.Module):
             nn.Conv1d(width, width, kernel, dilation=dilation, padding="same") for dilation in dilations
         )
         self.plain = nn.ModuleList(nn.Conv1d(width, width, kernel, padding="same") for _ in dilations)
+
+    @property
+    def reach(self) -> int:
+        """Entries to either side that an entry hears."""
+        return sum(_reach(cast(nn.Conv1d, layer)) for layer in (*self.dilated, *self.plain))
 
     def forward(self, x: Float[Tensor, "b c e"]) -> Float[Tensor, "b c e"]:
         for dilated, plain in zip(self.dilated, self.plain, strict=True):
@@ -58,6 +64,7 @@ class HifiGan(nn.Module, Vocoder):
         super().__init__()
         _check(width, rates, kernels, block_kernels, dilations)
         self.slope, self.normalised = slope, normalised
+        self.rates, self.kernels = tuple(rates), tuple(kernels)
         self.register_buffer("mean", torch.zeros(num_bands))
         self.register_buffer("scale", torch.ones(num_bands))
         widths = [width // 2**step for step in range(len(rates) + 1)]
@@ -72,19 +79,44 @@ class HifiGan(nn.Module, Vocoder):
         )
         self.last = nn.Conv1d(widths[-1], 1, 7, padding=3)
 
+    @property
+    def hop(self) -> int:
+        """Samples of a frame."""
+        return math.prod(self.rates)
+
+    @property
+    def context(self) -> int:
+        """Frames to either side of its own that a sample hears at most."""
+        reach = _reach(self.last)
+        for place in reversed(range(len(self.steps))):
+            reach += max(block.reach for block in self._blocks(place))
+            rate, kernel = self.rates[place], self.kernels[place]
+            cut = (kernel - rate + 1) // 2  # of what the kernel spreads, on the left
+            reach = max(reach + rate - 1 + cut, reach + kernel - 1 - cut) // rate
+        return reach + _reach(self.first)
+
+    def _blocks(self, step: int) -> list[ResidualBlock]:
+        """Those behind a step."""
+        several = len(self.blocks) // len(self.steps)
+        return [cast(ResidualBlock, block) for block in self.blocks[step * several : (step + 1) * several]]
+
     def forward(self, frames: Float[Tensor, "*b t f"]) -> Float[Tensor, "*b n"]:
         """The sound of one utterance, or of several that are padded to one length."""
         x = frames.to(self.last.weight.dtype)
         if self.normalised:
             x = (x - self.mean) / self.scale
         x = self.first(x.reshape(-1, *x.shape[-2:]).transpose(1, 2))
-        several = len(self.blocks) // len(self.steps)
         for place, step in enumerate(self.steps):
             x = step(functional.leaky_relu(x, self.slope))
-            x = torch.stack([block(x) for block in self.blocks[place * several : (place + 1) * several]]).mean(0)
+            x = torch.stack([block(x) for block in self._blocks(place)]).mean(0)
         # The released code leaves this one slope at torch's default.
         samples = torch.tanh(self.last(functional.leaky_relu(x)))[:, 0]
         return samples.reshape(*frames.shape[:-2], samples.shape[-1])
+
+
+def _reach(layer: nn.Conv1d) -> int:
+    """Entries to either side that a centred convolution reads."""
+    return (layer.kernel_size[0] - 1) // 2 * layer.dilation[0]
 
 
 def _upsampling(before: int, after: int, rate: int, kernel: int) -> nn.ConvTranspose1d:

