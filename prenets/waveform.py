@@ -3,6 +3,9 @@
 n samples
 """
 
+import os
+import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,9 +17,18 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from av import AudioFrame
+    from av.container import InputContainer
 
 LOWEST_RATE, HIGHEST_RATE = 4_000, 384_000
 """Sample rates in Hz that sound is recorded at; anything else is a broken header."""
+SILENCE = 1e-4
+"""Full scale is 1: no recording whose loudest sample is below this holds anything that could be heard."""
+COUNTED = ("aiff", "caf", "flac")
+"""Formats, beside WAV, whose header says how many samples follow; of the others a part is as whole as all."""
+PLACEHOLDER = 0x7FF00000
+"""Bytes, or more, that a WAV file's header promises where its writer did not know the length."""
+TOLERANCE = 0.1
+"""Seconds that a header may promise too much: writers round."""
 
 
 @final
@@ -46,14 +58,23 @@ class Waveform:
 
     @classmethod
     def read(cls, path: str | Path, *, max_seconds: float = 3600) -> "Waveform":
-        """The first audio track of a file (wav, flac, ogg, mp3, g722, also the sound of a video), mixed to one channel.
+        """The first audio track of a file, mixed to one channel, at its own sample rate.
 
-        Raises FileNotFoundError, or ValueError that names the file when it is no sound or longer than `max_seconds`.
+        Formats are libav's, told by content and not by name: WAV, FLAC, Ogg (Vorbis, Opus), MP3, AAC, G.722, AIFF, also
+        the sound of a video. Raises FileNotFoundError, or ValueError that names the file when it is no sound, silent,
+        cut off, or longer than `max_seconds`.
         """
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"{path}: no such file")
-        samples, rate = _decode(str(path), max_seconds)
-        return cls(samples, rate, str(path))
+        chunks, num_samples, rate = [], 0, 0
+        for chunk, rate in read_chunks(path):
+            chunks.append(chunk)
+            num_samples += len(chunk)
+            if num_samples > max_seconds * rate:
+                raise ValueError(f"{path}: lasts longer than the limit of {max_seconds:g} s")
+        if not num_samples:
+            raise ValueError(f"{path}: holds no sound (0 samples)")
+        sound = cls(torch.cat(chunks), rate, str(path))
+        check_loud(float(sound.samples.abs().max()), sound.name)
+        return sound
 
     @classmethod
     def of(cls, raw: object, *, rate: int, max_seconds: float) -> "Waveform":
@@ -90,33 +111,72 @@ class Waveform:
         return replace(self, samples=resample(self.samples, ratio.numerator, ratio.denominator))
 
 
+def read_chunks(path: str | Path) -> Iterator[tuple[Float[Tensor, " n"], int]]:
+    """A file's first audio track, some thousand samples at a time: (samples of all channels mixed, sample rate).
+
+    Raises as `Waveform.read`; that a file is cut off shows at its end.
+    """
+    import av
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise ValueError(f"{path}: holds no audio track")
+            rate = container.streams.audio[0].codec_context.sample_rate
+            _check_rate(rate, str(path))
+            floats, kind, num_samples = av.AudioResampler(format="fltp", rate=rate), None, 0
+            for frame in container.decode(audio=0):
+                kind, before = (frame.format.name, frame.layout.name, frame.sample_rate), kind
+                if before not in (None, kind):
+                    raise ValueError(f"{path}: changes its format midway")
+                num_samples += frame.samples
+                yield from ((_mixed(part), rate) for part in floats.resample(frame))
+            yield from ((_mixed(part), rate) for part in floats.resample(None))
+            _check_length(num_samples / rate, container, str(path))
+    except av.FFmpegError as error:
+        raise ValueError(f"{path}: cannot be read as sound ({error.strerror})") from error
+
+
+def check_loud(peak: float, name: str) -> None:
+    """Raises ValueError for sound whose loudest sample is no sound."""
+    if peak < SILENCE:
+        raise ValueError(f"{name}: holds nothing but silence")
+
+
 def _check_rate(rate: int, name: str) -> None:
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise ValueError(f"{name}: has a sample rate of {rate} Hz, outside {LOWEST_RATE} to {HIGHEST_RATE} Hz")
 
 
-def _decode(path: str, max_seconds: float) -> tuple[Float[Tensor, " n"], int]:
-    """(samples of all channels mixed, sample rate) of a file's first audio track."""
-    import av
+def _check_length(seconds: float, container: "InputContainer", path: str) -> None:
+    """Raises ValueError where the header promises more sound than there is: the file was cut off, or lies."""
+    stream = container.streams.audio[0]
+    promised = _promised_by_wav(path) if container.format.name == "wav" else None
+    if container.format.name in COUNTED and stream.duration is not None and stream.time_base is not None:
+        promised = float(stream.duration * stream.time_base)
+    if promised is not None and promised - seconds > TOLERANCE:
+        raise ValueError(f"{path}: ends after {seconds:.2f} s of the {promised:.2f} s that its header promises")
 
-    chunks: list[Tensor] = []
-    try:
-        with av.open(path) as container:
-            if not container.streams.audio:
-                raise ValueError(f"{path}: holds no audio track")
-            rate = container.streams.audio[0].codec_context.sample_rate
-            _check_rate(rate, path)
-            floats = av.AudioResampler(format="fltp", rate=rate)
-            left = int(max_seconds * rate)
-            for frame in container.decode(audio=0):
-                chunks += [_mixed(part) for part in floats.resample(frame)]
-                left -= frame.samples
-                if left < 0:
-                    raise ValueError(f"{path}: lasts longer than the limit of {max_seconds:g} s")
-            chunks += [_mixed(part) for part in floats.resample(None)]
-    except av.FFmpegError as error:
-        raise ValueError(f"{path}: cannot be read as sound ({error.strerror})") from error
-    return torch.cat(chunks) if chunks else torch.zeros(0), rate
+
+def _promised_by_wav(path: str) -> float | None:
+    """Seconds that a WAV file's header promises, which libav corrects by the size of the file; None where it does not.
+
+    A program that writes into a pipe does not know the length beforehand, and puts 2 GB or more in its place, or 0.
+    """
+    with Path(path).open("rb") as file:
+        file.seek(12)  # RIFF, size, WAVE
+        bytes_per_second = 0
+        while len(header := file.read(8)) == 8:
+            name, size = struct.unpack("<4sI", header)
+            if name == b"data":
+                return size / bytes_per_second if bytes_per_second and size < PLACEHOLDER else None
+            content = file.read(12) if name == b"fmt " else b""
+            if len(content) == 12:
+                bytes_per_second = struct.unpack("<8xI", content)[0]
+            file.seek(size + size % 2 - len(content), os.SEEK_CUR)
+    return None
 
 
 def _mixed(frame: "AudioFrame") -> Float[Tensor, " n"]:

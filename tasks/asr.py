@@ -8,7 +8,7 @@ from typing import final
 from unimodal.codecs.characters import CharacterCodec
 from unimodal.tasks import Baseline, Example, Schema, Task
 from unimodal.tasks.baselines import best_constant, constant
-from unimodal.tasks.clips import read_sounds, sound, transcribed
+from unimodal.tasks.clips import read_long_sounds, sound, transcribed
 from unimodal.tasks.columns.sound import Sound
 from unimodal.tasks.columns.spoken import Spoken
 from unimodal.tasks.files import refuse_prompt
@@ -32,6 +32,7 @@ class SpeechRecognition(Task):
     reads = ("speech",)
     writes = "text"
     metric = CharacterErrorRate()
+    options = ("chunk_length_s",)
 
     def __init__(
         self,
@@ -42,9 +43,15 @@ class SpeechRecognition(Task):
         language: str = "en",
         max_seconds: float = 8.0,
         speeds: Sequence[float] = (1.0,),
+        chunk_length_s: float | None = None,
     ) -> None:
-        """`speeds` are those at which the training clips are heard, each one more example (speed perturbation)."""
+        """`speeds` are those at which the training clips are heard, each one more example (speed perturbation).
+
+        A user's recording that is longer than `chunk_length_s` is heard in windows, cut where it is quiet; by default
+        they are as long as the longest clip that is taught.
+        """
         self.name, self.language, self.max_seconds, self.speeds = name, language, max_seconds, tuple(speeds)
+        self.chunk_length_s = max_seconds if chunk_length_s is None else chunk_length_s
         self._vocabulary, self._cache = vocabulary, cache
 
     @cached_property
@@ -71,7 +78,7 @@ class SpeechRecognition(Task):
 
     def read(self, paths: Sequence[Path], prompt: str | None = None) -> list[Example]:
         refuse_prompt(prompt, self.name)
-        return read_sounds(paths)
+        return read_long_sounds(paths, window=self.chunk_length_s)
 
     def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
         return {"best constant": best_constant(train, self.metric), "nothing": constant("")}

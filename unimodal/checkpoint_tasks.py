@@ -123,4 +123,4 @@ def build_checkpoint_task(name: str, checkpoint: "Checkpoint", options: Mapping[
 
 def spelled(option: str) -> str:
     """An option as the command line has it."""
-    return SPELLINGS.get(option, f"--{option}")
+    return SPELLINGS.get(option, f"--{option.replace('_', '-')}")

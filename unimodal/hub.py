@@ -30,6 +30,7 @@ from unimodal.publishing import model_card, push, read_metrics
 from unimodal.rewrites import Rewrite, rewrite
 from unimodal.samplers import Growth, Hypothesis
 from unimodal.task import Example, Task
+from unimodal.taught import TaughtWork
 from unimodal.vocoding import VocoderCheckpoint, is_vocoder
 from unimodal.work import Choice, Loaded, Result, Work
 
@@ -104,13 +105,16 @@ class Unimodal(Loaded):
         """How answers are decoded, by a name, a file or a spec; what names tokens knows this model's."""
         return decoding_of(choice, self.processor.vocabulary)
 
-    def task(self, name: str) -> Task:
-        """A task by its name, in this model's tokens; ValueError where it is unknown, or unknown to the model."""
+    def task(self, name: str, **settings: Any) -> Task:
+        """A task by its name, in this model's tokens, with `settings` laid over its own.
+
+        Raises ValueError where it is unknown, or unknown to the model.
+        """
         own = self.tasks.get(name, OwnTask(name))
-        task = build_task(own.like, self.processor.vocabulary, overlay=own.settings)
+        task = build_task(own.like, self.processor.vocabulary, overlay={**own.settings, **settings})
         space = self.processor.vocabulary.space
         taught = [space.name(tag) for tag in space.ids("task")]
-        if task.name not in taught:
+        if (task.tag or task.name) not in taught:
             raise ValueError(f"the model was not taught the task {name}; it knows {', '.join(taught)}")
         return task
 
@@ -122,12 +126,15 @@ class Unimodal(Loaded):
         prompt: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> Work:
-        """As in the contract. A task that the model was taught takes no options."""
+        """As in the contract. A task that the model was taught takes what its `options` name."""
         asked = self.task(task)
-        for option in [name for name, value in (options or {}).items() if value is not None]:
-            raise ValueError(f"{spelled(option)}: is no option of {task}, which the model was taught as it is")
-        examples = asked.read(paths, prompt)
-        return TaughtWork(self, asked, [example.key for example in examples], self.items(asked, examples))
+        given = {name: value for name, value in (options or {}).items() if value is not None}
+        for option in given:
+            if option not in asked.options:
+                raise ValueError(f"{spelled(option)}: is no option of {task}, which the model was taught as it is")
+        if given:
+            asked = self.task(task, **{name: str(it) if isinstance(it, Path) else it for name, it in given.items()})
+        return TaughtWork(self, asked, asked.read(paths, prompt))
 
     def items(self, task: Task, examples: Sequence[Example]) -> list[Item]:
         """The prompts of some examples, as the processor reads them."""
@@ -161,27 +168,6 @@ def _sums(growing: Iterable[Growth]) -> Iterator[Hypothesis]:
 
 def _result(task: str, codec: Codec[Any], found: Hypothesis, seconds: float) -> Result:
     return Result(task, codec.decode(found.tokens), found.score / max(len(found.tokens), 1), found.tokens, seconds)
-
-
-@final
-class TaughtWork(Work):
-    """Examples of a task that the model was taught; each is one part."""
-
-    def __init__(self, model: Unimodal, task: Task, names: Sequence[str], items: Sequence[Item]) -> None:
-        self._model, self._task, self._items = model, task, items
-        self.names, self.size = names, len(items)
-        self.is_sound = task.codec is None
-
-    def answer(self, parts: range, decoding: Choice) -> list[Result]:
-        return self._model.answer_items(self._task, [self._items[part] for part in parts], decoding=decoding)
-
-    def join(self, answers: Sequence[Result]) -> list[Result]:
-        return list(answers)
-
-    def stream(self, part: int, decoding: Choice) -> Iterator[Result] | None:
-        if self.is_sound or not self._model.decoding(decoding).sampler.streams:
-            return None
-        return self._model.stream(self._task, self._items[part], decoding=decoding)
 
 
 def load(

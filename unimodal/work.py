@@ -8,6 +8,7 @@ from typing import Any
 
 from unimodal.generate import Decoding
 from unimodal.model import UnimodalForConditionalGeneration
+from unimodal.passages import Passage
 
 Choice = str | Mapping[str, Any] | Decoding | None
 """A name in `configs/decoding/`, a spec, a Decoding, or None: what the model takes by itself."""
@@ -27,6 +28,8 @@ class Result:
     seconds: float
     notes: tuple[str, ...] = ()
     """What a user should know: where the input was cut, what stood in for something that was not given."""
+    passages: tuple[Passage, ...] = ()
+    """What was said when, where the input was long and is answered in parts."""
 
     @property
     def text(self) -> str:

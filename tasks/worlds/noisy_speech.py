@@ -128,7 +128,8 @@ def _hiss(length: int, chance: Random) -> Float[Tensor, " n"]:
     generator = torch.Generator().manual_seed(chance.getrandbits(63))
     spectrum = torch.fft.rfft(torch.randn(max(length, 2), generator=generator))
     spectrum = spectrum / torch.arange(1, len(spectrum) + 1).sqrt()
-    return torch.fft.irfft(spectrum, n=max(length, 2))[:length]
+    hiss: Tensor = torch.fft.irfft(spectrum, n=max(length, 2))
+    return hiss[:length]
 
 
 def _samples(recording: Recording) -> Float[Tensor, " n"]:

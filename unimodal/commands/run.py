@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from unimodal.work import Result, Work
 
-OPTIONS = ("source", "target", "timestamps", "voice", "vocoder")
+OPTIONS = ("source", "target", "timestamps", "voice", "vocoder", "chunk_length_s")
 """Of single tasks; each takes its own and refuses the others."""
 PROGRESS_AFTER = 2.0
 """Seconds after which a progress bar is shown."""
@@ -74,6 +74,9 @@ def _parser() -> Parser:
     parser.add_argument("--to", metavar="LANGUAGE", dest="target", help="of a translation")
     parser.add_argument("--timestamps", action="store_true", default=None, help="when each sentence was said")
     parser.add_argument(
+        "--chunk-length-s", metavar="SECONDS", type=float, help="of the windows in which long recordings are heard"
+    )
+    parser.add_argument(
         "--voice", metavar="FILE", type=Path, help="who speaks: a recording, or the numbers of a voice (.npy)"
     )
     parser.add_argument(
@@ -123,19 +126,22 @@ def _stream(work: "Work", decoding: str | None) -> bool:
 
 
 def _late_progress(batches: range, console: "Console") -> Iterator[int]:
-    """The batches, with a progress bar as soon as they have taken two seconds."""
+    """The batches, with a bar, rate and time left as soon as they have taken two seconds."""
     from time import perf_counter
 
-    from rich.progress import Progress
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    progress = Progress(console=console, transient=True)
-    bar = progress.add_task("answering", total=len(batches))
+    rate = TextColumn("{task.fields[rate]:.1f} parts/s")
+    columns = (TextColumn("answering"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
+    progress = Progress(*columns, console=console, transient=True)
+    bar = progress.add_task("answering", total=batches.stop, rate=0.0)
     began = perf_counter()
     try:
         for batch in batches:
             yield batch
-            progress.advance(bar)
-            if perf_counter() - began > PROGRESS_AFTER and not progress.finished:
+            done, passed = min(batch + batches.step, batches.stop), perf_counter() - began
+            progress.update(bar, completed=done, rate=done / passed)
+            if passed > PROGRESS_AFTER and not progress.finished:
                 progress.start()
     finally:
         if progress.live.is_started:
@@ -178,7 +184,8 @@ def _row(name: str, result: "Result") -> dict[str, object]:
         "score": score,
         "seconds": round(result.seconds, 3),
     }
-    return {**row, "notes": result.notes} if result.notes else row
+    found = {"passages": [asdict(passage) for passage in result.passages], "notes": result.notes}
+    return {**row, **{name: value for name, value in found.items() if value}}
 
 
 def _plain(value: object) -> object:

@@ -39,8 +39,8 @@ def run(
     return call
 
 
-def write_wav(path: Path, *, seconds: float = 0.5, rate: int = 16_000) -> Path:
-    samples = np.sin(np.arange(int(seconds * rate)) * 0.05) * 8000
+def write_wav(path: Path, *, seconds: float = 0.5, rate: int = 16_000, level: float = 8000) -> Path:
+    samples = np.sin(np.arange(int(seconds * rate)) * 0.05) * level
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -163,6 +163,9 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_wav(Path("slow.wav"), rate=100, seconds=5)
     write_wav(Path("long.wav"), seconds=31)
     write_wav(Path("good.wav"))
+    write_wav(Path("silent.wav"), level=0)
+    whole = write_wav(Path("cut.wav"), seconds=1).read_bytes()
+    Path("cut.wav").write_bytes(whole[:-16_000])
     return tmp_path
 
 
@@ -174,7 +177,11 @@ MISTAKES = {
     "empty file": (["asr", "empty.wav"], "empty.wav: is empty"),
     "no sound": (["asr", "noise.wav"], "noise.wav: cannot be read as sound"),
     "wrong sample rate": (["asr", "slow.wav"], "slow.wav: has a sample rate of 100 Hz"),
-    "too long": (["asr", "long.wav"], "long.wav: lasts longer than the limit of 30 s"),
+    "too long": (["lid", "long.wav"], "long.wav: lasts longer than the limit of 30 s"),
+    "windows too long": (["asr", "long.wav", "--chunk-length-s", "31"], "chunk_length_s: windows last 1 to 30 seconds"),
+    "no windows": (["lid", "good.wav", "--chunk-length-s", "9"], "--chunk-length-s: is no option of lid"),
+    "silence": (["asr", "silent.wav"], "silent.wav: holds nothing but silence"),
+    "cut off": (["asr", "cut.wav"], "cut.wav: ends after 0.50 s of the 1.00 s that its header promises"),
     "one bad of two": (["asr", "good.wav", "empty.wav"], "empty.wav: is empty"),
     "no picture": (["caption", "noise.png"], "noise.png: cannot be read as a picture"),
     "no text": (["tts", "binary.txt"], "binary.txt: is not UTF-8 text"),
@@ -252,3 +259,29 @@ def test_on_a_terminal_the_answer_appears_token_by_token(
     monkeypatch.setenv("TERM", "xterm")
     status, said, _ = run("lid_text", files["txt"])
     assert status == 0 and plain.rstrip() in said and "\x1b[" in said
+
+
+def test_a_long_recording_is_transcribed_in_windows(run: Run, tmp_path: Path) -> None:
+    long, short = write_wav(tmp_path / "long.wav", seconds=31), write_wav(tmp_path / "short.wav")
+    status, said, _ = run("asr", long, short, long, "--json")
+    first, whole, again = map(json.loads, said.splitlines())
+    assert status == 0 and first["input"] == str(long) and whole["input"] == str(short)
+    assert "passages" not in whole and {**first, "seconds": 0} == {**again, "seconds": 0}
+    passages = first["passages"]
+    assert passages[0]["start"] == 0 and passages[-1]["end"] == 31 and len(passages) in range(4, 9)
+    assert all(before["end"] == after["start"] for before, after in zip(passages, passages[1:], strict=False))
+    assert first["text"] == " ".join(passage["text"] for passage in passages if passage["text"])
+    assert max(passage["end"] - passage["start"] for passage in passages) <= 8
+    status, said, _ = run("asr", long, "--json", "--chunk-length-s", 20)
+    assert len(json.loads(said)["passages"]) in (2, 3)
+
+
+def test_python_hears_in_windows_too(tiny_folder: Path, tmp_path: Path) -> None:
+    model = unimodal.load(tiny_folder)
+    long = write_wav(tmp_path / "long.wav", seconds=12)
+    (result,) = model.run("asr", long, decoding={"limit": 5}, chunk_length_s=4)
+    assert 3 <= len(result.passages) <= 6 and result.text == result.value
+    alone = write_wav(tmp_path / "alone.wav", seconds=result.passages[0].end)
+    assert model.run("asr", alone, decoding={"limit": 5})[0].text == result.passages[0].text
+    work = model.prepare("asr", [long], options={"chunk_length_s": 4.0})
+    assert work.names == [str(long)] and work.size == len(result.passages) and work.stream(0, "greedy") is None

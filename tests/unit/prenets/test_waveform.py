@@ -110,7 +110,54 @@ def test_a_picture_holds_no_audio(tmp_path):
 
 def test_long_sound_is_refused_before_it_is_all_read(tmp_path):
     path = tmp_path / "long.wav"
-    soundfile.write(path, torch.zeros(8_000 * 30).numpy(), 8_000)
+    soundfile.write(path, tone(440, 8_000, seconds=30).numpy(), 8_000)
     with pytest.raises(ValueError, match="long.wav: lasts longer than the limit of 20 s"):
         Waveform.read(path, max_seconds=20)
     assert Waveform.read(path, max_seconds=30).seconds == 30
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+def test_a_file_that_was_cut_off_is_told_from_its_header(tmp_path, suffix):
+    path = tmp_path / f"cut.{suffix}"
+    noise = torch.randn(16_000, generator=torch.Generator().manual_seed(0)) * 0.1
+    soundfile.write(path, noise.numpy(), 16_000)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ValueError, match=rf"^\S*cut.{suffix}: [^\n]+$"):
+        Waveform.read(path)
+
+
+def data_size(path, size):
+    """Says another number of bytes of samples in a WAV file's header."""
+    content = bytearray(path.read_bytes())
+    content[40:44] = size.to_bytes(4, "little")
+    path.write_bytes(content)
+
+
+def test_a_header_that_promises_too_much_is_a_lie(tmp_path):
+    path = tmp_path / "lie.wav"
+    soundfile.write(path, tone(440, 16_000).numpy(), 16_000)
+    data_size(path, 32_000 * 60)
+    with pytest.raises(ValueError, match=r"lie.wav: ends after 1.00 s of the 60.00 s that its header promises"):
+        Waveform.read(path)
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFF000, 0x7FFFFFFF])
+def test_a_header_written_into_a_pipe_does_not_know_the_length(tmp_path, size):
+    path = tmp_path / "piped.wav"
+    soundfile.write(path, tone(440, 16_000).numpy(), 16_000)
+    data_size(path, size)
+    assert Waveform.read(path).seconds == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("level", [0.0, 5e-5])
+def test_silence_is_no_sound(tmp_path, level):
+    path = tmp_path / "silent.wav"
+    soundfile.write(path, (tone(440, 16_000) * level).numpy(), 16_000, subtype="FLOAT")
+    with pytest.raises(ValueError, match="silent.wav: holds nothing but silence"):
+        Waveform.read(path)
+
+
+def test_a_wrong_ending_of_the_name_does_not_matter(tmp_path):
+    path = tmp_path / "really_flac.mp3"
+    soundfile.write(path, tone(440, 16_000).numpy(), 16_000, format="FLAC")
+    torch.testing.assert_close(Waveform.read(path).samples, tone(440, 16_000), atol=1e-4, rtol=0)
