@@ -11,6 +11,7 @@ from torch import Tensor
 
 from unimodal.archives import Members
 from unimodal.prenets.table import Grid
+from unimodal.prenets.voice import Voice
 from unimodal.prenets.waveform import Waveform
 from unimodal.task import Example
 from unimodal.tasks.clips import sound
@@ -19,7 +20,7 @@ from unimodal.tasks.corpora.tuxpaint import Stamp
 from unimodal.tasks.stamps import picture
 
 # What JSON has no word for is an object of one of these keys; the first three name a member.
-_WAV, _PNG, _NPY, _GRID, _TUPLE = "$wav", "$png", "$npy", "$grid", "$tuple"
+_WAV, _PNG, _NPY, _GRID, _TUPLE, _VOICE = "$wav", "$png", "$npy", "$grid", "$tuple", "$voice"
 
 
 def members_of(example: Example) -> Members:
@@ -48,6 +49,8 @@ def _packed(value: object, name: str, files: dict[str, bytes]) -> Any:
             return _packed_array(picture(value), name, files)
         case Grid():
             return {_GRID: {"header": value.header, "rows": value.rows, "name": value.name}}
+        case Voice():
+            return {_VOICE: {"vector": value.vector.tolist(), "name": value.name}}
         case tuple() | list():
             items = [_packed(item, f"{name}{place}", files) for place, item in enumerate(value)]
             return {_TUPLE: items} if isinstance(value, tuple) else items
@@ -68,6 +71,8 @@ def _unpacked(value: Any, members: Members) -> Any:
             return torch.from_numpy(np.load(io.BytesIO(members[name]), allow_pickle=False))
         case {"$grid": grid}:
             return Grid(tuple(grid["header"]), tuple(tuple(row) for row in grid["rows"]), grid["name"])
+        case {"$voice": voice}:
+            return Voice(torch.tensor(voice["vector"]), voice["name"])
         case {"$tuple": items}:
             return tuple(_unpacked(item, members) for item in items)
         case dict():

@@ -9,6 +9,7 @@ from torch import Tensor
 from unimodal.evaluate import Evaluation
 from unimodal.prenets.spectrogram import RATE
 from unimodal.prenets.table import Grid
+from unimodal.prenets.voice import Voice
 from unimodal.prenets.waveform import Waveform
 from unimodal.report import media
 from unimodal.report.page import Row, Samples
@@ -47,6 +48,8 @@ def samples(task: Task, evaluations: Mapping[str, Evaluation]) -> Samples:
 
 def _sound(raw: object) -> Markup:
     match raw:
+        case Voice():
+            return media.text(f"in the voice of {raw.name}")
         case Waveform():
             return media.sound(raw.samples, raw.rate)
         case Tensor():

@@ -1,7 +1,7 @@
 """A tiny untrained model of every modality, for tests of what stands around a model."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from unimodal.vocabulary import TextPieces, TokenSpace, Vocabulary
 if TYPE_CHECKING:
     from unimodal.hub import Unimodal
 
-PROCESSORS = {
+PROCESSORS: dict[str, Any] = {
     "text": "unimodal.prenets.text.TextProcessor",
     "characters": "unimodal.prenets.characters.CharacterProcessor",
     "code": "unimodal.prenets.code.CodeProcessor",
@@ -25,7 +25,7 @@ PROCESSORS = {
         "resizing": {"class": "unimodal.prenets.resizings.area.Area", "pixels": 1024, "longest": 128},
     },
 }
-PRENETS = {
+PRENETS: dict[str, Any] = {
     "text": "unimodal.prenets.text.TextPrenet",
     "characters": "unimodal.prenets.characters.CharacterPrenet",
     "code": "unimodal.prenets.code.CodePrenet",
@@ -38,6 +38,7 @@ READOUTS = {"speech": {"class": "unimodal.heads.OwnHead", "bias": True}}
 POSTNETS = {
     "frames": {
         "class": "unimodal.prenets.frames.FramePostnet",
+        "refinement": {"class": "unimodal.prenets.refinement.Refinement", "width": 8, "num_layers": 2},
         "vocoder": {"class": "unimodal.prenets.vocoders.griffin_lim.GriffinLim", "num_steps": 2},
     }
 }
@@ -45,7 +46,20 @@ POSTNETS = {
 
 @pytest.fixture(scope="session")
 def tiny(pieces: TextPieces) -> "Unimodal":
-    """Eight numbers wide, one layer deep, every net, every task."""
+    """Eight numbers wide, one layer deep, every net, every task; it speaks in one voice."""
+    return made(pieces, PRENETS, PROCESSORS)
+
+
+@pytest.fixture(scope="session")
+def voiced(pieces: TextPieces) -> "Unimodal":
+    """As `tiny`; it speaks in voices of 256 numbers."""
+    processor = {**PROCESSORS["frames"], "voice_dim": 256}
+    prenet = {"class": PRENETS["frames"], "voice_dim": 256}
+    return made(pieces, {**PRENETS, "frames": prenet}, {**PROCESSORS, "frames": processor})
+
+
+def made(pieces: TextPieces, prenets: dict[str, Any], processors: dict[str, Any]) -> "Unimodal":
+    """A model with these nets."""
     from unimodal.config import UnimodalConfig
     from unimodal.hub import Unimodal
     from unimodal.model import SMALLEST, UnimodalForConditionalGeneration
@@ -54,14 +68,16 @@ def tiny(pieces: TextPieces) -> "Unimodal":
     ranges: list[dict[str, int | list[str]]] = [
         {"text": len(pieces)},
         {"task": task_names()},
+        {"unit": 40},
+        {"sentinel": 5},
         {"table": ["row", "cell", "header"]},
     ]
     spec = load_spec(SMALLEST)["spec"]
     spec |= {"vocabulary": {"class": spec["vocabulary"]["class"], "ranges": ranges}}
-    spec |= {"prenets": PRENETS, "postnets": POSTNETS}
+    spec |= {"prenets": prenets, "postnets": POSTNETS}
     torch.manual_seed(1)
-    model = UnimodalForConditionalGeneration(UnimodalConfig(spec=spec, readouts=READOUTS, processors=PROCESSORS))
-    return Unimodal(model.eval(), UnimodalProcessor(PROCESSORS, Vocabulary(TokenSpace(ranges), pieces)))
+    model = UnimodalForConditionalGeneration(UnimodalConfig(spec=spec, readouts=READOUTS, processors=processors))
+    return Unimodal(model.eval(), UnimodalProcessor(processors, Vocabulary(TokenSpace(ranges), pieces)))
 
 
 @pytest.fixture(scope="session")
@@ -69,4 +85,12 @@ def tiny_folder(tiny: "Unimodal", tmp_path_factory: pytest.TempPathFactory) -> P
     """The folder of the tiny model."""
     folder = tmp_path_factory.mktemp("tiny")
     tiny.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def voiced_folder(voiced: "Unimodal", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the model that speaks in voices."""
+    folder = tmp_path_factory.mktemp("voiced")
+    voiced.save_pretrained(folder)
     return folder

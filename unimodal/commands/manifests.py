@@ -38,7 +38,8 @@ def page() -> str:
     with tempfile.TemporaryDirectory() as folder:
         # A task is built with a vocabulary, though its schema asks nothing of it.
         pieces = TextPieces.train([HEADER], 360, Path(folder) / "tokenizer.model")
-    vocabulary = Vocabulary(TokenSpace([{"text": len(pieces)}, {"table": ["header", "row", "cell"]}]), pieces)
+    ranges: list[dict[str, int | list[str]]] = [{"text": len(pieces)}, {"unit": 500}, {"sentinel": 100}]
+    vocabulary = Vocabulary(TokenSpace([*ranges, {"table": ["header", "row", "cell"]}]), pieces)
     return HEADER + "\n".join(section(build_task(name, vocabulary)) for name in task_names())
 
 

@@ -5,6 +5,7 @@ import wave
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,7 +18,7 @@ from unimodal.tasks import Task
 from unimodal.tasks.own_data import OwnData
 from unimodal.vocabulary import Vocabulary
 
-SAMPLES = {"clips": ".wav", "pictures": ".png", "tables": ".csv"}
+SAMPLES = {"clips": ".wav", "pictures": ".png", "tables": ".csv", "voices": ".npy"}
 
 
 def put_samples(folder: Path) -> None:
@@ -33,6 +34,8 @@ def put_samples(folder: Path) -> None:
                 sound.writeframes((torch.rand(16_000) * 20_000).to(torch.int16).numpy().tobytes())
         elif suffix == ".png":
             Image.new("RGB", (40, 28), "white").save(file)
+        elif suffix == ".npy":
+            np.save(file, np.ones(256))
         else:
             file.write_text("price,size\n12.50,3\n4,1\n", encoding="utf-8")
 
@@ -50,16 +53,19 @@ def test_the_page_is_what_the_tasks_say() -> None:
 
 
 @pytest.mark.parametrize("name", task_names())
-def test_the_sample_row_of_every_task_can_be_taught(name: str, tiny: Unimodal, tmp_path: Path) -> None:
+def test_the_sample_row_of_every_task_can_be_taught(
+    name: str, tiny: Unimodal, voiced: Unimodal, tmp_path: Path
+) -> None:
     put_samples(tmp_path)
     task = build_task(name, tiny.processor.vocabulary)
+    processor = (voiced if "voice" in task.options else tiny).processor
     (tmp_path / "manifest.jsonl").write_text(sample(task) + "\n", encoding="utf-8")
     Division(digest(tmp_path / "manifest.jsonl"), (1,), (1,)).save(tmp_path / "division.json")
     own = OwnData(task, manifest=tmp_path / "manifest.jsonl", division=tmp_path / "division.json")
     (example,) = own.examples("test")
     assert len(own.examples("train")) == len(task.schema.versions) and not own.examples("validation")
     for one in (example, *own.examples("train")):
-        item = tiny.processor.example(own, one)
+        item = processor.example(own, one)
         assert item.task == task.name and item.answer is not None
     if task.codec is not None:
         assert task.codec.decode(task.codec.encode(example.answer)) == example.answer

@@ -10,6 +10,7 @@ from unimodal.prenets.resizings.area import Area
 from unimodal.prenets.speech import SpeechProcessor
 from unimodal.prenets.table import TableProcessor
 from unimodal.prenets.text import TextProcessor
+from unimodal.prenets.voice import Voice
 from unimodal.prenets.waveform import Waveform
 from unimodal.tasks import Example, Task
 from unimodal.vocabulary import TextPieces, TokenSpace, Vocabulary
@@ -21,7 +22,12 @@ SIGNS = str.maketrans({" ": "▁", "\n": "⏎", DEEPER: "»", SHALLOWER: "«"})
 def small_vocabulary(folder: Path, tasks: list[str]) -> Vocabulary:
     """600 pieces of a text that never changes: the licence."""
     pieces = TextPieces.train([(ROOT / "LICENSE").read_text(encoding="utf-8")], 600, folder / "tokenizer.model")
-    return Vocabulary(TokenSpace([{"text": 600}, {"task": tasks}, {"table": ["header", "row", "cell"]}]), pieces)
+    return Vocabulary(
+        TokenSpace(
+            [{"text": 600}, {"task": tasks}, {"unit": 40}, {"sentinel": 5}, {"table": ["header", "row", "cell"]}]
+        ),
+        pieces,
+    )
 
 
 def worked_example(task: Task, example: Example, vocabulary: Vocabulary) -> str:
@@ -39,6 +45,9 @@ def worked_example(task: Task, example: Example, vocabulary: Vocabulary) -> str:
     }
     reads = [f"<{task.name}>"]
     for net, raw in task.prompt(example):
+        if isinstance(raw, Voice):
+            reads.append("[voice]")
+            continue
         arrays = processors[net](raw)
         ids = arrays.get("ids")
         count = processors[net].positions(arrays)
