@@ -18,7 +18,7 @@ from unimodal.vocabulary import Vocabulary
 
 @final
 class CharacterProcessor(Processor):
-    """A string -> {"ids": Long[l]}, the ids of its single characters.
+    """A string -> {"ids": Long[l]}, the ids of its single characters; or ids that are there already.
 
     Raises ValueError for a text that is empty or has more than `max_tokens` characters.
     """
@@ -27,8 +27,10 @@ class CharacterProcessor(Processor):
         self.vocabulary, self.max_tokens = vocabulary, max_tokens
 
     def __call__(self, raw: object) -> dict[str, Tensor]:
-        encode_text(self.vocabulary, raw, what="text", max_tokens=self.max_tokens)
-        ids = self.vocabulary.pieces.spell(str(raw))
+        ids = encode_text(self.vocabulary, raw, what="text", max_tokens=self.max_tokens)
+        if not isinstance(raw, str):
+            return {"ids": torch.tensor(ids)}
+        ids = self.vocabulary.pieces.spell(raw)
         if len(ids) > self.max_tokens:
             raise ValueError(
                 f"text of {len(ids)} characters, more than the limit of {self.max_tokens}: {raw!r:.40} ..."

@@ -13,7 +13,7 @@ from unimodal.vocabulary import Vocabulary
 
 @final
 class TextProcessor(Processor):
-    """A string -> {"ids": Long[l]}, the ids of its pieces.
+    """A string -> {"ids": Long[l]}, the ids of its pieces; or ids that are there already.
 
     Raises ValueError for a text that is empty or has more than `max_tokens` pieces: what is to be left out of a long
     text, its user knows best.
@@ -42,7 +42,9 @@ class TextPrenet(Prenet):
 
 
 def encode_text(vocabulary: Vocabulary, raw: object, *, what: str, max_tokens: int) -> list[int]:
-    """Ids of a string's pieces. Raises ValueError that quotes the start of a text that is empty or too long."""
+    """Ids of a string's pieces, or ids as they are. Raises ValueError that quotes a text that is empty or too long."""
+    if isinstance(raw, Tensor):
+        return given_ids(raw, what=what, max_tokens=max_tokens)
     if not isinstance(raw, str):
         raise ValueError(f"{what} is a string, not {type(raw).__name__}")
     ids = vocabulary.pieces.encode(raw)
@@ -51,3 +53,10 @@ def encode_text(vocabulary: Vocabulary, raw: object, *, what: str, max_tokens: i
     if len(ids) > max_tokens:
         raise ValueError(f"{what} of {len(ids)} tokens, more than the limit of {max_tokens}: {raw[:40]!r} ...")
     return ids
+
+
+def given_ids(raw: Int[Tensor, " l"], *, what: str, max_tokens: int) -> list[int]:
+    """Ids that a task has made itself. Raises ValueError for none and for too many."""
+    if not 0 < len(raw) <= max_tokens:
+        raise ValueError(f"{what} of {len(raw)} tokens, expected 1 to {max_tokens}")
+    return list(raw.tolist())

@@ -6,6 +6,7 @@ import re
 from hypothesis import strategies as st
 
 from unimodal.codecs.bins import BinCodec
+from unimodal.codecs.blanks import BlankCodec
 from unimodal.codecs.boxes import BoxCodec
 from unimodal.codecs.characters import CharacterCodec
 from unimodal.codecs.digits import DigitCodec
@@ -39,6 +40,21 @@ def is_text(vocabulary, ids):
     spelled = b"".join(vocabulary.pieces.bytes_of(id) for id in ids[:-1])
     # Bytes of a character are not interrupted by a longer piece: a piece holds whole characters, so UTF-8 sees to it.
     return spelled.decode(errors="ignore").encode() == spelled
+
+
+def is_blanked(vocabulary, ids, marks=2):
+    """Texts with one of the first two sentinels between each and the next."""
+    known, parts = vocabulary.space.ids("sentinel")[:marks], [[]]
+    for id in ids[:-1]:
+        if id in known:
+            parts.append([])
+        else:
+            parts[-1].append(id)
+    return ids[-1:] == [vocabulary.space.end] and all(is_text(vocabulary, [*part, ids[-1]]) for part in parts)
+
+
+def blanked(vocabulary):
+    return BlankCodec(vocabulary, codec=TextCodec(vocabulary), marks=vocabulary.space.ids("sentinel")[:2])
 
 
 def is_label(vocabulary, ids):
@@ -159,6 +175,7 @@ share = st.floats(0, 1)
 box = st.tuples(share, share, share, share).map(lambda b: (min(b[0], b[2]), min(b[1], b[3]), max(b[::2]), max(b[1::2])))
 # Codec -> [(how to make it, its objects, an independent matcher of its language, the error that its resolution allows)]
 CASES = {
+    BlankCodec: [(blanked, st.lists(st.text(max_size=5), min_size=1, max_size=4).map("___".join), is_blanked, 0)],
     CharacterCodec: [(lambda v: CharacterCodec(v), st.text(max_size=12), is_text, 0)],
     TextCodec: [(lambda v: TextCodec(v), st.text(max_size=12) | st.sampled_from(["", "the value: é漢𝄞"]), is_text, 0)],
     LabelCodec: [(lambda v: LabelCodec(v, names=NAMES), st.sampled_from(NAMES), is_label, 0)],
