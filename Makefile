@@ -106,6 +106,8 @@ $(STAMP): pyproject.toml
 	  else echo "cannot make $(VENV): sudo apt-get install python3-venv" >&2; exit 1; fi; }
 	@echo "installing into $(VENV) (several minutes at the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[all,dev]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[quality]" >/dev/null 2>&1 \
+	  || echo "PESQ could not be compiled (sudo apt-get install gcc python3-dev): it is left out"
 	@touch $@
 
 # npm brings one corpus (handwritten digits), espeak-ng and flite make speech; without them the rest goes on.

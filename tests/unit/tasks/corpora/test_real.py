@@ -8,7 +8,7 @@ import pytest
 
 from unimodal.tasks.corpora import SPLITS, Corpus
 from unimodal.tasks.corpora.asterisk import Asterisk
-from unimodal.tasks.corpora.catalogues import Catalogues
+from unimodal.tasks.corpora.catalogues import Catalogues, words_of
 from unimodal.tasks.corpora.collection import all_corpora
 from unimodal.tasks.corpora.mnist import Mnist
 from unimodal.tasks.corpora.tables import Tables
@@ -86,3 +86,21 @@ def test_tables_open_as_their_records_say() -> None:
         frame = table.frame()
         assert tuple(frame.columns) == table.columns and len(frame) == table.num_rows
     assert sum(bool(table.description) for table in tables) > len(tables) / 2
+
+
+def test_no_direction_teaches_what_another_tests() -> None:
+    """Sentences are held out by their English, and by what two English sentences are the same in."""
+    cached(Catalogues("fr"))
+    directions = [("en", "fr"), ("fr", "en"), ("en", "ru"), ("ru", "en")]
+    taught = {
+        (language, words_of(text))
+        for source, target in directions
+        for pair in Catalogues(target, source=source).examples("train")
+        for language, text in ((source, pair.source), (target, pair.target))
+    }
+    untaught = Catalogues("ru", source="fr").examples("test")
+    assert len(untaught) > 1_000
+    asked = {("fr", words_of(pair.source)) for pair in untaught} | {("ru", words_of(pair.target)) for pair in untaught}
+    assert not taught & asked
+    with pytest.raises(ValueError, match="^source: fr is the language of the translation"):
+        Catalogues("fr", source="fr")
