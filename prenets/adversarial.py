@@ -3,7 +3,7 @@
 p pieces, l steps of a piece, k steps of a segment, n samples, w a step's values, t frames, f mel bands
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import cast, final
 
@@ -75,7 +75,7 @@ class Adversarial(Loss):
         begins = (torch.rand(len(long), device=room.device) * room).long() if self.training else torch.zeros_like(room)
         places = begins[:, None] + torch.arange(self.steps, device=room.device)
         frames, sound = (pieces.arrays[name][long[:, None], places] for name in ("frames", "sound"))
-        return frames.flatten(1).unflatten(1, (-1, NUM_BANDS)) * SPREAD + CENTRE, sound.flatten(1)
+        return frames.reshape(len(long), -1, NUM_BANDS) * SPREAD + CENTRE, sound.flatten(1)
 
     def _losses(self, made: Float[Tensor, "p n"], recorded: Float[Tensor, "p n"]) -> dict[str, Float[Tensor, " p"]]:
         """Of each piece, summed over the discriminators."""
@@ -98,8 +98,7 @@ class Adversarial(Loss):
 
 def _vocoder(model: UnimodalForConditionalGeneration, net: str) -> nn.Module:
     """The part of a post-net that learns to make sound."""
-    postnets: Mapping[str, object] = dict(model.postnets.items())
-    vocoder = cast(FramePostnet, postnets[net]).vocoder if net in postnets else None
+    vocoder: object = cast(FramePostnet, model.postnet(net)).vocoder if net in model.postnets else None
     if not isinstance(vocoder, nn.Module):
         raise ValueError(f"objective: the model's post-net {net} has no vocoder that learns")
     return vocoder

