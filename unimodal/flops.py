@@ -32,7 +32,8 @@ class ModelFlops:
     They are linear in entries and in pairs of entries of the same example; the factors are found by counting passes
     over a few entries, so that any part of a block is counted as it is. What padding and packed neighbours cost is no
     use and not counted; attention counts whole, masked or not, as in model-FLOP utilisation (Chowdhery et al. 2022,
-    2204.02311). Nets of modalities are left out: a model's share of them is small, and a run's figure a lower bound.
+    2204.02311). Nets of modalities are left out: a model's share of them is small, and a run's figure a lower bound. So are
+    the decoders of a model that has several.
     """
 
     source: float = 0.0
@@ -131,15 +132,18 @@ def measure_gemm(device: torch.device, dtype: torch.dtype, *, size: int | None =
 
 
 def _encoder(model: UnimodalForConditionalGeneration, size: int) -> float:
+    return _count(lambda: _memories(model, size))
+
+
+def _memories(model: UnimodalForConditionalGeneration, size: int) -> dict[str, Memory]:
     embeds = torch.zeros(1, size, model.backbone.encoder_dim, device=model.device, dtype=model.dtype)
-    return _count(lambda: model.backbone.encode(embeds, _layout(embeds)))
+    return model.backbone.cascade(model.backbone.encode(embeds, _layout(embeds))[1], None, model)[1]
 
 
 def _decoder(model: UnimodalForConditionalGeneration, source: int | None, size: int) -> float:
     memories: dict[str, Memory] = {}
     if source is not None:
-        embeds = torch.zeros(1, source, model.backbone.encoder_dim, device=model.device, dtype=model.dtype)
-        memories = model.backbone.encode(embeds, _layout(embeds))[1]
+        memories = _memories(model, source)
     target = _embeds(model, size)[None]
     return _count(lambda: model.backbone.decode(target, _layout(target), Once(1, model.device), memories))
 

@@ -29,6 +29,7 @@ from unimodal.processor import SPEC_FILE, UnimodalProcessor
 from unimodal.publishing import model_card, push, read_metrics
 from unimodal.rewrites import Rewrite, rewrite
 from unimodal.samplers import Growth, Hypothesis
+from unimodal.shared_source import prompts_of_one_source
 from unimodal.task import Example, Task
 from unimodal.taught import TaughtWork
 from unimodal.vocoding import VocoderCheckpoint, is_vocoder
@@ -82,10 +83,32 @@ class Unimodal(Loaded):
             return [
                 Result(task.name, self.model.postnet(task.writes).render(steps), None, (), seconds) for steps in written
             ]
-        guide = GrammarGuide(task.codec.grammar(), limit=chosen.limit)
-        found = write_tokens(self.model, Prompt.of(self.model, items), chosen, guide=guide)
-        seconds = (time.perf_counter() - began) / max(len(items), 1)
-        return [_result(task.name, task.codec, best, seconds) for best, *_ in found]
+        return self._written(task.name, task.codec, Prompt.of(self.model, items), chosen)
+
+    def answer_outputs(
+        self, tasks: Sequence[Task], examples: Sequence[Example], *, decodings: Mapping[str, Choice] | None = None
+    ) -> dict[str, list[Result]]:
+        """The answers of several outputs to the same examples, which are encoded once; `decodings` by task.
+
+        Raises ValueError for tasks that write no tokens, and for models that encode differently for each.
+        """
+        for task in tasks:
+            if task.codec is None:
+                raise ValueError(f"{task.name}: writes {task.writes} and no tokens")
+        prompts = prompts_of_one_source(self.model, [self.items(task, examples) for task in tasks])
+        chosen = [self.decoding((decodings or {}).get(task.name)) for task in tasks]
+        return {
+            task.name: self._written(task.name, task.codec, prompt, how)
+            for task, prompt, how in zip(tasks, prompts, chosen, strict=True)
+            if task.codec is not None
+        }
+
+    def _written(self, name: str, codec: Codec[Any], prompt: Prompt, decoding: Decoding) -> list[Result]:
+        began = time.perf_counter()
+        guide = GrammarGuide(codec.grammar(), limit=decoding.limit)
+        found = write_tokens(self.model, prompt, decoding, guide=guide)
+        seconds = (time.perf_counter() - began) / max(prompt.rows, 1)
+        return [_result(name, codec, best, seconds) for best, *_ in found]
 
     def stream(
         self, task: Task, item: Item, *, decoding: str | Mapping[str, Any] | Decoding | None = None

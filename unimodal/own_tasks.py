@@ -12,7 +12,7 @@ from typing import Any, final
 from unimodal.catalogue import check_task
 
 FILE = "tasks.json"
-FORBIDDEN = ("class", "cache")
+FORBIDDEN = ("class", "cache", "manifest")
 """Settings that name code or a place on this machine."""
 PLAIN = (str, int, float, bool)
 

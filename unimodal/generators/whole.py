@@ -12,6 +12,7 @@ from unimodal.generate import LIMIT, decoding_of, write_tokens
 from unimodal.generation_config import THEIR_LIMIT, GenerationRequest
 from unimodal.generators import Asked, Generator
 from unimodal.layout import stack_ragged
+from unimodal.outputs import check_single
 from unimodal.samplers import Hypothesis
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def write_whole(model: "UnimodalForConditionalGeneration", asked: Asked, *, scor
 
     Raises ValueError that names what cannot be.
     """
+    check_single(model)
     if model.backbone.decoder is None:
         raise ValueError("generate: the model has no decoder, so it writes nothing")
     if asked.decoding is not None and asked.options:
