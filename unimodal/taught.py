@@ -1,17 +1,15 @@
 """A task that a model was taught, on a user's inputs."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, final
 
 from unimodal.batching import Item
-from unimodal.passages import Passage, joined_text
 from unimodal.task import Example, Task
-from unimodal.work import Choice, Result, Work
+from unimodal.work import Choice, Result, Work, join_passages, said_in
 
 if TYPE_CHECKING:
     from unimodal.hub import Unimodal
-
-Span = tuple[float, float]
 
 
 @final
@@ -40,8 +38,8 @@ class TaughtWork(Work):
         return [self._joined(parts, answers[parts.start : parts.stop]) for parts in self._questions]
 
     def _joined(self, parts: range, answers: Sequence[Result]) -> Result:
-        spans = [span for part in parts if (span := self._examples[part].span) is not None]
-        return in_passages(answers, spans) if spans else answers[0]
+        said = [said_in(self._examples[part].span, answer) for part, answer in zip(parts, answers, strict=True)]
+        return join_passages(said)
 
     def stream(self, part: int, decoding: Choice) -> Iterator[Result] | None:
         is_whole = len(self._whole) == self.size
@@ -50,26 +48,11 @@ class TaughtWork(Work):
         return self._model.stream(self._task, self._whole[part], decoding=decoding)
 
 
-def in_passages(answers: Sequence[Result], spans: Sequence[Span]) -> Result:
-    """One answer of those to parts: their texts in a row, and what was said when; the score is over all tokens."""
-    passages = [Passage(*span, answer.text) for span, answer in zip(spans, answers, strict=True)]
-    tokens = tuple(token for answer in answers for token in answer.tokens)
-    scores = [answer.score * len(answer.tokens) for answer in answers if answer.score is not None]
-    return Result(
-        task=answers[0].task,
-        value=joined_text(passages),
-        score=sum(scores) / max(len(tokens), 1) if scores else None,
-        tokens=tokens,
-        seconds=sum(answer.seconds for answer in answers),
-        notes=tuple(dict.fromkeys(note for answer in answers for note in answer.notes)),
-        passages=tuple(passages),
-    )
-
-
 def _questions(examples: Sequence[Example]) -> list[range]:
     """Which examples are one input: a whole one, or parts of which each follows the one before."""
-    begins = [part for part, example in enumerate(examples) if part == 0 or not _goes_on(examples[part - 1], example)]
-    return [range(*ends) for ends in zip(begins, [*begins[1:], len(examples)], strict=True)]
+    places = range(len(examples))
+    begins = [part for part in places if part == 0 or not _goes_on(examples[part - 1], examples[part])]
+    return [range(*ends) for ends in pairwise([*begins, len(examples)])]
 
 
 def _goes_on(before: Example, example: Example) -> bool:

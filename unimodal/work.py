@@ -2,13 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from unimodal.generate import Decoding
 from unimodal.model import UnimodalForConditionalGeneration
-from unimodal.passages import Passage
+from unimodal.passages import Passage, joined_text
 
 Choice = str | Mapping[str, Any] | Decoding | None
 """A name in `configs/decoding/`, a spec, a Decoding, or None: what the model takes by itself."""
@@ -35,6 +35,30 @@ class Result:
     def text(self) -> str:
         """The answer as people read it."""
         return str(self.value)
+
+
+def said_in(span: tuple[float, float] | None, answer: Result) -> Result:
+    """An answer with the time from which to which its input lasted, in seconds; None: it was the whole input."""
+    return answer if span is None else replace(answer, passages=(Passage(*span, answer.text),))
+
+
+def join_passages(answers: Sequence[Result]) -> Result:
+    """One answer of those to the parts of an input, each with its passage: their texts in a row, all tokens' score."""
+    if not any(answer.passages for answer in answers):
+        (whole,) = answers
+        return whole
+    passages = tuple(passage for answer in answers for passage in answer.passages)
+    tokens = tuple(token for answer in answers for token in answer.tokens)
+    scores = [answer.score * len(answer.tokens) for answer in answers if answer.score is not None]
+    return Result(
+        task=answers[0].task,
+        value=joined_text(passages),
+        score=sum(scores) / max(len(tokens), 1) if scores else None,
+        tokens=tokens,
+        seconds=sum(answer.seconds for answer in answers),
+        notes=tuple(dict.fromkeys(note for answer in answers for note in answer.notes)),
+        passages=passages,
+    )
 
 
 class Work(ABC):

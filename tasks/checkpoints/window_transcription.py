@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from unimodal.foreign import Checkpoint
 from unimodal.layout import stack_ragged
+from unimodal.passages import Passage, Transcript
 from unimodal.prenets.spectrogram import HOP, RATE
 from unimodal.prenets.waveform import Waveform
 from unimodal.prenets.whisper import WindowLogMel
@@ -24,27 +24,6 @@ from unimodal.transcription.tokens import TRANSCRIBE, SpecialTokens
 LONGEST = 4 * 3600.0
 """Seconds of a recording."""
 _NEEDED = {"hop_length": HOP, "n_fft": 400, "sampling_rate": RATE, "dither": 0.0}
-
-
-@final
-@dataclass(frozen=True)
-class Passage:
-    """What was said from `start` to `end`, in seconds."""
-
-    start: float
-    end: float
-    text: str
-
-
-@final
-@dataclass(frozen=True)
-class Transcript:
-    """What was said when."""
-
-    passages: tuple[Passage, ...]
-
-    def __str__(self) -> str:
-        return "\n".join(f"[{_clock(said.start)} --> {_clock(said.end)}] {said.text}" for said in self.passages)
 
 
 @final
@@ -143,8 +122,3 @@ class WindowTranscription(CheckpointTask):
     def join(self, answers: Sequence[Result]) -> Result:
         (only,) = answers
         return only
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(seconds, 60)
-    return f"{int(minutes):02}:{rest:05.2f}"

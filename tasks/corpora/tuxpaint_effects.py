@@ -15,8 +15,8 @@ from unimodal.tasks.corpora.tuxpaint import TuxPaint
 class TuxPaintEffects(Corpus[NoiseClip]):
     """The sounds of stamps, which are no captions read aloud; the label is the stamp: `animals/birds/penguin`.
 
-    Several stamps share a sound: equal recordings are kept once. A stamp's folder is its group, since neighbours
-    (one dog and another) come from one recording session at times.
+    Several stamps share a sound: equal recordings are kept once. Stamps that are told apart by a number only (one dog
+    and another) are a group.
     """
 
     name = "tuxpaint-effects"
@@ -51,7 +51,7 @@ class TuxPaintEffects(Corpus[NoiseClip]):
         for row in read_lines(folder / "sounds.jsonl"):
             label, sound = row["label"], Recording(folder / STORE_NAME, *row["place"])
             if sound.num_samples:
-                yield NoiseClip(f"tuxpaint/{label}", sound, label, EFFECTS, label.rpartition("/")[0])
+                yield NoiseClip(f"tuxpaint/{label}", sound, label, EFFECTS, label.rstrip("0123456789-_"))
 
     def group(self, example: NoiseClip) -> str:
         return example.group

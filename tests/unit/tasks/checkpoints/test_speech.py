@@ -233,6 +233,24 @@ def test_speecht5_transcribes(ask: Ask, save: Save, characters: SpeechT5Tokenize
     assert [line.split()[0] for line in ask("tasks", "--model", folder)[1].splitlines()] == ["asr"]
 
 
+def test_speecht5_hears_long_recordings_in_windows(
+    ask: Ask, save: Save, characters: SpeechT5Tokenizer, tmp_path: Path
+) -> None:
+    model = SpeechT5ForSpeechToText(SpeechT5Config(vocab_size=len(characters), **SIZES))
+    folder = save(model, characters, SpeechT5FeatureExtractor(), max_length=8, num_beams=1)
+    long = write_wav(tmp_path / "long.wav", 5.0)
+    status, said, _ = ask("run", "asr", long, "--json", "--chunk-length-s", 2, "--model", folder)
+    row = json.loads(said)
+    passages = row["passages"]
+    assert status == 0 and (passages[0]["start"], passages[-1]["end"]) == (0, 5) and len(passages) in range(3, 6)
+    assert row["text"] == " ".join(passage["text"] for passage in passages if passage["text"])
+    theirs = SpeechT5ForSpeechToText.from_pretrained(folder)
+    for passage in passages:
+        samples = samples_of(long)[round(RATE * passage["start"]) : round(RATE * passage["end"])]
+        written = theirs.generate(torch.from_numpy(samples)[None])[0]
+        assert characters.decode(written, skip_special_tokens=True).strip() == passage["text"]
+
+
 @pytest.fixture
 def speaking(save: Save, characters: SpeechT5Tokenizer) -> Path:
     config = SpeechT5Config(vocab_size=len(characters), reduction_factor=2, **SIZES)
@@ -273,9 +291,7 @@ def test_speecht5_changes_a_voice(ask: Ask, save: Save, characters: SpeechT5Toke
     assert [line.split()[0] for line in ask("tasks", "--model", folder)[1].splitlines()] == ["vc"]
     status, said, error = ask("run", "vc", clip, "--model", folder, "--voice", clip)
     assert (status, said) == (2, "")
-    assert error == (
-        f"unimodal: vc: {clip}: of a recording 256 numbers are made, and here a voice is 8; give those\n"
-    )
+    assert error == (f"unimodal: vc: {clip}: of a recording 256 numbers are made, and here a voice is 8; give those\n")
 
 
 def test_without_voice_and_vocoder_it_speaks_and_says_so(ask: Ask, speaking: Path, text: Path) -> None:
