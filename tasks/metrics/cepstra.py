@@ -44,7 +44,8 @@ class MelCepstralDistortion(Mean):
 
 def cepstra(frames: Float[np.ndarray, "n f"]) -> Float[np.ndarray, "n c"]:
     """The heights of the cosines 1 to 13 in each frame's logarithms."""
-    return frames @ _cosines(frames.shape[1])
+    heights: Float[np.ndarray, "n c"] = frames @ _cosines(frames.shape[1])
+    return heights
 
 
 @cache
@@ -54,4 +55,5 @@ def _cosines(num_bands: int = NUM_BANDS) -> Float[np.ndarray, "f c"]:
 
 
 def _distances(first: Float[np.ndarray, "n c"], second: Float[np.ndarray, "m c"]) -> Float[np.ndarray, "n m"]:
-    return DECIBELS * np.linalg.norm(first[:, None] - second[None], axis=-1)
+    apart: Float[np.ndarray, "n m"] = DECIBELS * np.linalg.norm(first[:, None] - second[None], axis=-1)
+    return apart

@@ -11,8 +11,15 @@ import pandas as pd
 import pytest
 
 from unimodal.tasks.corpora.asterisk import clean_transcript
-from unimodal.tasks.corpora.catalogues import Catalogues, clean_message, read_catalogue
+from unimodal.tasks.corpora.catalogues import (
+    Catalogues,
+    SentencePair,
+    clean_message,
+    read_catalogue,
+    without_the_test,
+)
 from unimodal.tasks.corpora.recordings import SAMPLING_RATE, Recording, decode, write_store
+from unimodal.tasks.corpora.splits import split_of
 from unimodal.tasks.corpora.tables import describe, is_usable, load_plain, name_rows
 
 
@@ -95,6 +102,41 @@ def test_catalogues_are_read_as_gettext_reads_them(tmp_path: Path) -> None:
     assert {pair.program for pair in pairs} == {"words"}
     with pytest.raises(ValueError, match="language: no catalogues are in 'xx', only in fr"):
         list(Catalogues("xx").records(tmp_path))
+
+
+def test_other_languages_meet_in_their_english(tmp_path: Path) -> None:
+    sentences = {
+        "Open it": ("Öffne es", "Ouvre-le"),
+        "Open this": ("Öffne es!", "Ouvre ceci"),
+        "Close it": ("Schließe es", "Ferme-le"),
+        "Name it": ("Nenne es", "Nenne es"),
+        "Only here": ("Nur hier", None),
+    }
+    for place, language in enumerate(("de", "fr")):
+        messages = {english.encode(): found[place].encode() for english, found in sentences.items() if found[place]}
+        write_catalogue(tmp_path / "locale" / language / "LC_MESSAGES" / "words.mo", messages)
+    found = {pair.english: pair for pair in Catalogues("fr", source="de").records(tmp_path)}
+    assert "Only here" not in found and "Name it" not in found, "there is nothing to translate"
+    assert (found["Close it"].source, found["Close it"].target) == ("Schließe es", "Ferme-le")
+    turned = {pair.english: pair for pair in Catalogues("en", source="de").records(tmp_path)}
+    assert (turned["Close it"].source, turned["Close it"].target) == ("Schließe es", "Close it")
+    groups = {
+        Catalogues(to, source=of).group(found["Close it"]) for of, to in (("de", "fr"), ("de", "en"), ("en", "de"))
+    }
+    assert groups == {"close it"}
+
+
+def test_what_the_test_says_is_said_nowhere_else() -> None:
+    def pair(english: str, source: str, target: str) -> SentencePair:
+        return SentencePair("words", "fr", source, target, english)
+
+    names = [f"sentence {number}" for number in range(200)]
+    tested = next(name for name in names if split_of(name) == "test")
+    first, second, third = [name for name in names if split_of(name) == "train"][:3]
+    held = pair(tested, "Das Ende.", "La fin")
+    kept = pair(third, "Der Anfang", "Le début")
+    pairs = [pair(first, "das ENDE", "Fin de tout"), held, pair(second, "Schluss", "la fin!"), kept]
+    assert list(without_the_test(pairs)) == [held, kept]
 
 
 def test_recordings_come_back_from_the_store(tmp_path: Path) -> None:
