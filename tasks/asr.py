@@ -11,9 +11,12 @@ from unimodal.tasks.baselines import best_constant, constant
 from unimodal.tasks.clips import read_long_sounds, sound, transcribed
 from unimodal.tasks.columns.sound import Sound
 from unimodal.tasks.columns.spoken import Spoken
+from unimodal.tasks.corpora import Corpus
+from unimodal.tasks.corpora.spoken import SpokenClip
 from unimodal.tasks.files import refuse_prompt
 from unimodal.tasks.metrics.errors import CharacterErrorRate
 from unimodal.tasks.order import mixed
+from unimodal.tasks.transcripts import spoken_form
 from unimodal.vocabulary import Vocabulary
 
 
@@ -44,15 +47,16 @@ class SpeechRecognition(Task):
         max_seconds: float = 8.0,
         speeds: Sequence[float] = (1.0,),
         chunk_length_s: float | None = None,
+        more: Corpus[SpokenClip] | None = None,
     ) -> None:
         """`speeds` are those at which the training clips are heard, each one more example (speed perturbation).
 
         A user's recording that is longer than `chunk_length_s` is heard in windows, cut where it is quiet; by default
-        they are as long as the longest clip that is taught.
+        they are as long as the longest clip that is taught. Training hears the clips of `more` as well.
         """
         self.name, self.language, self.max_seconds, self.speeds = name, language, max_seconds, tuple(speeds)
         self.chunk_length_s = max_seconds if chunk_length_s is None else chunk_length_s
-        self._vocabulary, self._cache = vocabulary, cache
+        self._vocabulary, self._cache, self._more = vocabulary, cache, more
 
     @cached_property
     def codec(self) -> CharacterCodec:
@@ -65,11 +69,26 @@ class SpeechRecognition(Task):
         return Schema({"speech": Sound(self.max_seconds)}, answer, versions)
 
     def examples(self, split: str) -> list[Example]:
+        studio = transcribed(self.language, split, self._cache, self.max_seconds)
         return mixed(
-            Example(f"{clip.group}#{clip.key}@{speed:g}", {"speech": clip.speech, "speed": speed}, text)
-            for clip, text in transcribed(self.language, split, self._cache, self.max_seconds)
-            for speed in (self.speeds if split == "train" else (1.0,))
+            [
+                Example(f"{clip.group}#{clip.key}@{speed:g}", {"speech": clip.speech, "speed": speed}, text)
+                for clip, text in studio
+                for speed in (self.speeds if split == "train" else (1.0,))
+            ]
+            + (self._others() if split == "train" else [])
         )
+
+    def _others(self) -> list[Example]:
+        """What training hears besides."""
+        clips = [] if self._more is None else self._more.examples("train", self._cache)
+        return [
+            Example(f"{clip.group}#{clip.key}", {"speech": clip.speech}, text)
+            for clip in clips
+            if clip.language == self.language
+            and clip.speech.seconds <= self.max_seconds
+            and (text := spoken_form(clip.text, clip.language))
+        ]
 
     def prompt(self, example: Example) -> list[tuple[str, object]]:
         speed = example.inputs.get("speed", 1.0)

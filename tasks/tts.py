@@ -9,17 +9,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unimodal.prenets.speaker_encoder import VOICE_DIM
 from unimodal.prenets.spectrogram import VOICE
 from unimodal.prenets.waveform import Waveform
 from unimodal.tasks import Baseline, Example, Schema, Task
 from unimodal.tasks.clips import sound, transcribed
 from unimodal.tasks.columns.sound import Sound
 from unimodal.tasks.columns.spoken import Spoken
+from unimodal.tasks.columns.voice import Speaker
 from unimodal.tasks.files import read_texts
 from unimodal.tasks.metrics.mel_distance import MelDistance
 from unimodal.tasks.on_demand import OnDemand
 from unimodal.tasks.order import rank
+from unimodal.tasks.speakers import Enrolment, clips_of
 from unimodal.tasks.transcripts import spoken_form
+from unimodal.tasks.voices import asked_voice, require_encoder, voice_of
 
 CONTOUR_POINTS = 40
 MOST_CLIPS = 150
@@ -71,28 +75,99 @@ class SpeechSynthesis(Task):
         return [("characters", example.inputs["text"])]
 
     def read(self, paths: Sequence[Path], prompt: str | None = None) -> list[Example]:
-        texts = {name: spoken_form(text, self.language) for name, text in read_texts(paths, prompt).items()}
-        for name, text in texts.items():
-            if not text:
-                raise ValueError(f"{name}: holds no words to say")
-        return [Example(name, {"text": text}) for name, text in texts.items()]
+        return [Example(name, {"text": text}) for name, text in _words(paths, prompt, self.language).items()]
 
     def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
-        """Mean frames for as long as a text of that length takes: one frame all along, or one for each moment."""
-        clips = [train[i] for i in range(min(len(train), MOST_CLIPS))]
-        letters = np.array([[1.0, _num_letters(clip)] for clip in clips])
-        mels = [_mel(clip.answer) for clip in clips]
-        slope, *_ = np.linalg.lstsq(letters, np.array([float(mel.shape[0]) for mel in mels]), rcond=None)
-        mean = torch.cat(mels).mean(0)
-        contour = torch.stack([_stretched(mel, CONTOUR_POINTS) for mel in mels]).mean(0)
+        return mean_speech(train)
 
-        def length(example: Example) -> int:
-            return max(1, round(float(slope[0] + slope[1] * _num_letters(example))))
 
-        return {
-            "mean frame": lambda example: mean.expand(length(example), -1),
-            "mean contour": lambda example: _stretched(contour, length(example)),
-        }
+@final
+class SpeechInVoices(Task):
+    """Says a sentence in the voice of a speaker of whom recordings are heard; the net `frames` is told the voice.
+
+    A test sentence is unheard, and some of the speakers who say one are.
+
+    An example in pieces of a small vocabulary:
+
+        <tts_voices> ...
+    """
+
+    name = "tts_voices"
+    reads = ("text", "voice")
+    writes = "frames"
+    metric = MelDistance()
+    options = ("voice",)
+
+    def __init__(
+        self,
+        *,
+        cache: Path | None = None,
+        voice: str | None = None,
+        voice_dim: int = VOICE_DIM,
+        max_seconds: float = 6.0,
+    ) -> None:
+        """`voice`: the file of whose voice a user's texts are said in."""
+        self.voice, self.voice_dim, self.max_seconds = voice, voice_dim, max_seconds
+        self._cache = cache
+
+    @property
+    def codec(self) -> None:
+        return None
+
+    @property
+    def schema(self) -> Schema:
+        inputs = {"text": Spoken("en", sample="please hold"), "voice": Speaker(self.voice_dim)}
+        return Schema(inputs, Sound(self.max_seconds))
+
+    def examples(self, split: str) -> Sequence[Example]:
+        require_encoder(self._cache)
+        clips = clips_of(split, self._cache, self.max_seconds)
+        enrolment = Enrolment(clips)
+
+        def example(i: int) -> Example:
+            clip = clips[i]
+            inputs = {"text": spoken_form(clip.text, "en"), "voice": enrolment.heard(clip)}
+            return Example(f"{clip.group}#{clip.key}", inputs, sound(clip.speech))
+
+        return OnDemand(example, length=len(clips))
+
+    def prompt(self, example: Example) -> list[tuple[str, object]]:
+        return [("characters", example.inputs["text"]), ("frames", voice_of(example.inputs["voice"], self._cache))]
+
+    def read(self, paths: Sequence[Path], prompt: str | None = None) -> list[Example]:
+        texts = _words(paths, prompt, "en")
+        voice = asked_voice(self.voice, self.voice_dim, self.name)
+        return [Example(name, {"text": text, "voice": voice}) for name, text in texts.items()]
+
+    def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
+        return mean_speech(train)
+
+
+def _words(paths: Sequence[Path], prompt: str | None, language: str) -> dict[str, str]:
+    """What is to be said of each file and the prompt."""
+    texts = {name: spoken_form(text, language) for name, text in read_texts(paths, prompt).items()}
+    for name, text in texts.items():
+        if not text:
+            raise ValueError(f"{name}: holds no words to say")
+    return texts
+
+
+def mean_speech(train: Sequence[Example]) -> dict[str, Baseline]:
+    """Mean frames for as long as a text of that length takes: one frame all along, or one for each moment."""
+    clips = [train[i] for i in range(min(len(train), MOST_CLIPS))]
+    letters = np.array([[1.0, _num_letters(clip)] for clip in clips])
+    mels = [_mel(clip.answer) for clip in clips]
+    slope, *_ = np.linalg.lstsq(letters, np.array([float(mel.shape[0]) for mel in mels]), rcond=None)
+    mean = torch.cat(mels).mean(0)
+    contour = torch.stack([_stretched(mel, CONTOUR_POINTS) for mel in mels]).mean(0)
+
+    def length(example: Example) -> int:
+        return max(1, round(float(slope[0] + slope[1] * _num_letters(example))))
+
+    return {
+        "mean frame": lambda example: mean.expand(length(example), -1),
+        "mean contour": lambda example: _stretched(contour, length(example)),
+    }
 
 
 def _num_letters(example: Example) -> int:

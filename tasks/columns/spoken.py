@@ -11,9 +11,8 @@ from unimodal.tasks.transcripts import spoken_form
 class Spoken(Column):
     """What is said in some speech: read in lower case, figures as words, punctuation left out."""
 
-    def __init__(self, language: str, *, sample: str) -> None:
-        self.language, self.sample = language, sample
-        self.wants = "what is said"
+    def __init__(self, language: str, *, sample: str, wants: str = "what is said") -> None:
+        self.language, self.sample, self.wants = language, sample, wants
 
     def read(self, value: object, files: Files) -> str:
         heard = spoken_form(string(value, self.wants), self.language)
