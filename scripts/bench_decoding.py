@@ -43,7 +43,7 @@ CONTENDERS: tuple[Contender, ...] = (
     Ours("unimodal"),
     Ours("unimodal, fast", rewrites=(JOINED, REORDERED), decoding={"capture": {"class": COMPILED}}),
     Ours("unimodal, int8", numbers="int8"),
-    Ours("unimodal, int8, joined", numbers="int8", rewrites=(JOINED,)),
+    Ours("unimodal, int8, fast", numbers="int8", rewrites=(JOINED,), decoding={"capture": {"class": COMPILED}}),
     Ours("unimodal, int4, joined", numbers="int4", rewrites=(JOINED,)),
 )
 QUICK = ("transformers", "unimodal")

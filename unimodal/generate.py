@@ -118,7 +118,8 @@ class Prompt:
         """The prompts of items. `start`: what the decoder reads first, one an item; None: the model's start token."""
         first = [token_piece([model.boundaries.start])] * len(items) if start is None else start
         source, target = model.arrangement.prompt(items, first, model.kinds)
-        return cls(lambda model: {} if source is None else model.encode(source.to(model.device))[1], target)
+        layout = target.layout
+        return cls(lambda model: {} if source is None else model.encode_for(source.to(model.device), layout), target)
 
 
 def steps(session: Session, prompt: Prompt, writer: Writer[Any]) -> Iterator[None]:
@@ -127,7 +128,8 @@ def steps(session: Session, prompt: Prompt, writer: Writer[Any]) -> Iterator[Non
         return
     model = session.model
     was_training = model.training
-    model.eval()
+    if was_training:
+        model.eval()
     try:
         with torch.inference_mode():
             step = writer.write(session.prefill(prompt.read(model), prompt.target))
@@ -141,7 +143,8 @@ def steps(session: Session, prompt: Prompt, writer: Writer[Any]) -> Iterator[Non
                 step = writer.write(hidden)
             yield
     finally:
-        model.train(was_training)
+        if was_training:
+            model.train()
 
 
 def write_tokens(
@@ -201,7 +204,7 @@ def _token_writer(
     own = [] if guide is None else [guide]
     joint = [] if decoding.joint is None else [decoding.joint.guide(session, ends)]
     guides = ChainGuide([*own, *joint, *decoding.guides])
-    return TokenWriter(session.model.logits, guide=guides, search=search)
+    return TokenWriter(session.score, guide=guides, search=search)
 
 
 def write_frames(

@@ -1,7 +1,7 @@
 """A session: a model and a cache, advancing a batch of sequences one tree at a time.
 
 b sequences, c sequences of the cache, r rows of the cache, n nodes of a tree, t entries of a prompt, a accepted nodes,
-d width
+d width, v vocabulary
 """
 
 from collections.abc import Callable, Mapping
@@ -14,10 +14,11 @@ from torch import Tensor
 
 from unimodal.batching import Sequences
 from unimodal.caches import Cache
-from unimodal.decoder_pass import DecoderPass, Runner, run_eagerly
 from unimodal.grid import Grid
 from unimodal.hidden import Memory
 from unimodal.layout import Layout
+from unimodal.outputs import only_writer
+from unimodal.programs import DecoderPass, Runner, Scoring, run_eagerly
 from unimodal.tree import TokenTree
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Session:
         layout = target.layout
         rows, longest = layout.valid.shape
         self.cache = self._make_cache(rows, self.model.device, capacity=longest + self._limit)
+        self._net = only_writer(self.model, layout)
         hidden = self.model.decode(target, self.memories, self.cache)
         length = layout.valid.sum(1)
         self.cache.truncate(length)
@@ -85,8 +87,12 @@ class Session:
         opening = self.cache.open(layout)
         entries = tree.tokens if tree.embeds is None else tree.embeds
         folded = entries.reshape(*opening.layout.valid.shape, *entries.shape[2:])
-        last = self._run(DecoderPass(self.model, folded, opening, self._views))
+        last = self._run(DecoderPass(self.model, folded, opening, self._views, self._net))
         return self._grid.take_out(last.view(*tree.tokens.shape, -1))
+
+    def score(self, hidden: Float[Tensor, "b d"]) -> Float[Tensor, "b v"]:
+        """Scores over the token space."""
+        return self._run(Scoring(self.model, hidden))
 
     def _layout(self, tree: TokenTree) -> Layout:
         """Where the nodes of the cache's sequences stand; what does not change from step to step is kept."""
@@ -105,9 +111,7 @@ class Session:
         )
 
     def _check_length(self, layout: Layout) -> None:
-        decoder = self.model.backbone.decoder
-        assert decoder is not None, "this model has no decoder"
-        decoder.check_length(layout.positions)
+        self.model.backbone.writer(self._net).check_length(layout.positions)
 
     def commit(self, nodes: Int[Tensor, "b a"], count: Int[Tensor, " b"]) -> None:
         """Keeps the first `count` of some open nodes, a path from the root on, and drops all others."""

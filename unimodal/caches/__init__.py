@@ -22,7 +22,7 @@ class Opening(ABC):
 
     Whatever depends on the values of tensors was settled when the cache was opened. Laws: its methods are tensor
     operations and nothing else, so that a pass can be recorded; it is a dataclass of tensors, constants, and
-    dictionaries, tuples and dataclasses of these (see `DecoderPass`).
+    dictionaries, tuples and dataclasses of these (see `Program`).
     """
 
     layout: Layout

@@ -1,7 +1,4 @@
-"""One recorded pass: traced with torch.export, compiled with Inductor, called with tensors of any fitting shapes.
-
-r rows of a cache, n entries of a pass in each row, d width
-"""
+"""One recorded program: traced with torch.export, compiled with Inductor, called with tensors of any fitting shapes."""
 
 import json
 import os
@@ -12,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import torch
-from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from unimodal.captures.artefacts import Artefacts, name_of
-from unimodal.decoder_pass import DecoderPass
+from unimodal.captures.artefacts import Artefacts, name_of, weights_of
+from unimodal.programs import Program
 
 if TYPE_CHECKING:
     from unimodal.model import UnimodalForConditionalGeneration
@@ -34,15 +30,16 @@ Form = dict[str, list[Any]]
 
 @final
 class Recording:
-    """Machine code for a pass, and what it was made for. It reads the weights that it was lent last."""
+    """Machine code for a program, and what it was made for. It reads the weights that it was lent last."""
 
     def __init__(
         self, package: Path, *, form: Form, shapes: Mapping[str, Dimensions], constants: Mapping[str, Tensor]
     ) -> None:
         compiled = torch._inductor.aoti_load_package(str(package))
         self._loader = compiled.loader  # its own call reads a description of the arguments again each time
-        self._constants = dict(constants)
-        self._wanted = [name for name in self._loader.get_constant_fqns() if name not in self._constants]
+        wanted = self._loader.get_constant_fqns()  # not all that the program was exported with is read
+        self._constants = {name: constants[name] for name in wanted if name in constants}
+        self._wanted = [name for name in wanted if name not in constants]
         self._form, self._shapes = form, dict(shapes)
         self._lent: list[int] = []
 
@@ -56,7 +53,7 @@ class Recording:
             self._lent = places
 
     def fits(self, tensors: Mapping[str, Tensor]) -> bool:
-        """Whether these are the tensors of such a pass."""
+        """Whether these are the tensors of such a program."""
         if form_of(tensors) != self._form:
             return False
         sizes: dict[str, int] = {}
@@ -66,27 +63,27 @@ class Recording:
                     return False
         return True
 
-    def __call__(self, tensors: Mapping[str, Tensor]) -> Float[Tensor, "r n d"]:
-        last: Tensor
-        (last,) = self._loader.run(list(tensors.values()))
-        return last
+    def __call__(self, tensors: Mapping[str, Tensor]) -> Tensor:
+        found: Tensor
+        (found,) = self._loader.run(list(tensors.values()))
+        return found
 
 
-def record(step: DecoderPass, tensors: Mapping[str, Tensor], artefacts: Artefacts) -> Recording:
-    """The recording of passes like this one: from disk, or made now and kept there.
+def record(program: Program, tensors: Mapping[str, Tensor], artefacts: Artefacts) -> Recording:
+    """The recording of programs like this one: from disk, or made now and kept there.
 
     Raises ValueError where it must be made and there is no C++ compiler.
     """
     form = form_of(tensors)
-    name = name_of(step.model, form)
+    name = name_of(program.model, form)
     package, facts, constants = (artefacts.path(name, suffix) for suffix in (".pt2", ".json", ".safetensors"))
     if not facts.is_file():  # written last
-        _make(step, tensors, package, facts, constants)
+        _make(program, tensors, package, facts, constants)
     return Recording(package, form=form, shapes=json.loads(facts.read_text("utf-8")), constants=load_file(constants))
 
 
 def form_of(tensors: Mapping[str, Tensor]) -> Form:
-    """What two passes must have in common to share a recording."""
+    """What two programs must have in common to share a recording."""
     return {
         name: [str(x.dtype), _order(x), ["1" if size == 1 else "*" for size in x.shape]] for name, x in tensors.items()
     }
@@ -103,19 +100,19 @@ def _order(x: Tensor) -> list[int]:
 
 
 @final
-class _Pass(nn.Module):
-    """The pass as torch.export wants it: tensors in, a tensor out."""
+class _Module(nn.Module):
+    """The program as torch.export wants it: tensors in, a tensor out."""
 
-    def __init__(self, step: DecoderPass) -> None:
+    def __init__(self, program: Program) -> None:
         super().__init__()
-        self.model: UnimodalForConditionalGeneration = step.model
-        self._step = (step,)
+        self.model: UnimodalForConditionalGeneration = program.model
+        self._program = (program,)
 
     def forward(self, tensors: dict[str, Tensor]) -> Tensor:
-        return self._step[0].given(tensors).run()
+        return self._program[0].given(tensors).run()
 
 
-def _make(step: DecoderPass, tensors: Mapping[str, Tensor], package: Path, facts: Path, constants: Path) -> None:
+def _make(program: Program, tensors: Mapping[str, Tensor], package: Path, facts: Path, constants: Path) -> None:
     from rich.console import Console
 
     compiler = os.environ.get("CXX", "g++")
@@ -123,28 +120,31 @@ def _make(step: DecoderPass, tensors: Mapping[str, Tensor], package: Path, facts
         raise ValueError(f"capture: compiling a step needs the C++ compiler {compiler}, which is not installed")
     console = Console(stderr=True)
     with console.status("compiling the decoder's step: about a minute, once for this model and this machine"):
-        exported = _export(step, tensors)
+        exported = _export(program, tensors)
         with tempfile.TemporaryDirectory(dir=package.parent) as folder:
             built = torch._inductor.aoti_compile_and_package(
                 exported,
                 package_path=str(Path(folder) / package.name),
-                inductor_configs={"aot_inductor.package_constants_in_so": False},
+                inductor_configs={
+                    "aot_inductor.package_constants_in_so": False,
+                    "always_keep_tensor_constants": True,  # small weights' values would be written into the code
+                },
             )
             Path(built).replace(package)
-    save_file({name: value.contiguous() for name, value in _own_constants(exported).items()}, constants)
+    save_file({name: value.contiguous() for name, value in _own_constants(exported, program.model).items()}, constants)
     unfinished = facts.with_suffix(".unfinished")
     unfinished.write_text(json.dumps(_shapes(exported, tensors)), encoding="utf-8")
     unfinished.replace(facts)
 
 
-def _export(step: DecoderPass, tensors: Mapping[str, Tensor]) -> torch.export.ExportedProgram:
+def _export(program: Program, tensors: Mapping[str, Tensor]) -> torch.export.ExportedProgram:
     automatic = torch.export.Dim.AUTO
     dynamic = {
         name: {place: automatic for place, size in enumerate(x.shape) if size > 1} for name, x in tensors.items()
     }
     with torch.inference_mode(False), torch.no_grad():
         examples = {name: _example(name, x) for name, x in tensors.items()}
-        exported = torch.export.export(_Pass(step).eval(), (examples,), dynamic_shapes=(dynamic,), strict=False)
+        exported = torch.export.export(_Module(program).eval(), (examples,), dynamic_shapes=(dynamic,), strict=False)
         lowered: torch.export.ExportedProgram = exported.run_decompositions({torch.ops.aten.linear.default: _linear})
         return lowered
 
@@ -171,11 +171,13 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
     return (out if bias is None else out + bias).reshape(*x.shape[:-1], -1)
 
 
-def _own_constants(exported: torch.export.ExportedProgram) -> dict[str, Tensor]:
-    """Tensors of the program that are no weights of the model."""
-    names = set(exported.state_dict)
+def _own_constants(
+    exported: torch.export.ExportedProgram, model: "UnimodalForConditionalGeneration"
+) -> dict[str, Tensor]:
+    """Tensors of the program that are no weights of the model: those that a state dict has under other names, too."""
+    weights = {f"{PREFIX}{name}" for name in weights_of(model)}
     return {
-        name: value for name, value in exported.constants.items() if name not in names and isinstance(value, Tensor)
+        name: value for name, value in exported.constants.items() if name not in weights and isinstance(value, Tensor)
     }
 
 
@@ -185,5 +187,5 @@ def _shapes(exported: torch.export.ExportedProgram, tensors: Mapping[str, Tensor
     values: Sequence[Tensor] = [node.meta["val"] for node in exported.graph.nodes if node.name in inputs]
     found: dict[str, Dimensions] = {}
     for name, value in zip(tensors, values, strict=True):
-        found[name] = [size if isinstance(size, int) else str(size) for size in value.shape]
+        found[name] = [int(size) if str(size).isdecimal() else str(size) for size in value.shape]
     return found

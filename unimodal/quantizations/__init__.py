@@ -8,13 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from unimodal.products import Recordable
 from unimodal.tables import TokenTable
 
 if TYPE_CHECKING:
     from unimodal.model import UnimodalForConditionalGeneration
 
 
-class QuantizedLinear(nn.Module, ABC):
+class QuantizedLinear(nn.Module, Recordable, ABC):
     """What stands in the place of a linear map.
 
     Law: the tensors of its state dict have an entry for each output, so that those of several maps stand one behind the
@@ -49,7 +50,8 @@ class Quantization(ABC):
     """Puts other modules in the place of linear maps and of the token table; the model does not notice.
 
     Laws: outputs stay close to those of the float model; a row's outputs do not depend on the other rows; a state dict
-    gives the same outputs back, also to a model that was built where no tensor takes room; a step can be recorded.
+    gives the same outputs back, also to a model that was built where no tensor takes room; a step can be recorded, or
+    its modules say that they cannot be.
     """
 
     tolerance: ClassVar[float]

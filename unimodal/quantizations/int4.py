@@ -88,6 +88,9 @@ class Int4Linear(QuantizedLinear):
         weight, scale = (torch.cat([state[name] for state in states]) for name in ("weight", "scale"))
         return Int4Linear(weight, scale, joined_bias(maps), in_features=self.in_features)
 
+    def prepare_recording(self) -> None:
+        raise ValueError("capture: weights in four bits cannot be compiled; take int8 or float32, or decode without it")
+
     def _pack(self) -> tuple[Tensor, Tensor]:
         assert self.weight is not None
         missing = -self.out_features % MULTIPLE

@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unimodal.packed import ENGINES, Packed
+from unimodal.products import Multiplier, Recordable, offer, recorded_product
 from unimodal.quantizations import Map, Quantization, QuantizedLinear, joined_bias
 from unimodal.tables import TokenTable
 
@@ -78,9 +79,19 @@ class Int8Linear(QuantizedLinear):
         self.register_load_state_dict_pre_hook(_unpack)
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
+        if torch.compiler.is_exporting():
+            assert self.weight is not None, "prepare_recording was not called"
+            return _recorded(x, self.weight, self.scale, self.bias)
         packed = self._pack() if self._packed is None else self._packed
         planes, largest = self._planes.of(x)
-        return _join(packed(planes), largest, self.bias)
+        return _join(packed.multiply(planes), largest, self.bias)
+
+    def prepare_recording(self) -> None:
+        """Its integers are kept beside the packed ones from here on: as much room again."""
+        packed = self._pack() if self._packed is None else self._packed
+        if self.weight is None:
+            self.weight = packed.integers()
+            packed.offer(self.weight)
 
     def beside(self, others: Sequence[QuantizedLinear]) -> "Int8Linear":
         maps = (self, *others)
@@ -96,7 +107,7 @@ class Int8Linear(QuantizedLinear):
 
 
 @final
-class Int8Table(nn.Module):
+class Int8Table(nn.Module, Recordable, Multiplier):
     """A token table, looked up and read backwards; its first rows are also held packed, for the latter."""
 
     weight: Int[Tensor, "v d"]
@@ -120,17 +131,35 @@ class Int8Table(nn.Module):
     ) -> Float[Tensor, "*batch v"]:
         """As TokenTable's."""
         rows = hidden.reshape(-1, hidden.shape[-1])
-        planes, largest = split(rows, STEPS)
-        integers = planes.round().to(torch.int8)
+        if torch.compiler.is_exporting():
+            scores = _recorded(rows, self.weight, self.scale[:, 0], bias)
+        else:
+            planes, largest = split(rows, STEPS)
+            scores = _join(self.multiply(planes), largest, bias)
+        return scores.reshape(*hidden.shape[:-1], len(self.scale))
+
+    def prepare_recording(self) -> None:
+        """All rows are held packed from here on: who records has chosen speed over room."""
+        if self.num_packed < len(self.weight):
+            self.num_packed, self._packed = len(self.weight), None
+        offer(self, self.weight)
+
+    def multiply(self, x: Float[Tensor, "2 n d"]) -> Float[Tensor, "2 n v"]:
+        if self._packed is None and self.num_packed:
+            self._packed = Packed(self.weight[: self.num_packed], self.scale[: self.num_packed, 0] / STEPS)
+        scores = [] if self._packed is None else [self._packed.multiply(x)]
+        if self.num_packed < len(self.weight):
+            scores.append(self._multiply_unpacked(x))
+        return torch.cat(scores, -1) if len(scores) > 1 else scores[0]
+
+    def _multiply_unpacked(self, x: Float[Tensor, "2 n d"]) -> Float[Tensor, "2 n u"]:
+        """Of the rows behind the packed ones."""
+        integers = x.round().to(torch.int8)
         # One row at a time is quick; of several, all at once are quicker.
-        given = integers.unbind() if len(rows) == 1 else (integers.flatten(0, 1),)
-        scores = torch.cat([torch._int_mm(each, self.weight[self.num_packed :].T) for each in given])
-        scores = (scores * (self.scale[self.num_packed :].T / STEPS)).unflatten(0, (2, -1))
-        if self.num_packed:
-            if self._packed is None:
-                self._packed = Packed(self.weight[: self.num_packed], self.scale[: self.num_packed, 0] / STEPS)
-            scores = torch.cat((self._packed(planes), scores), -1)
-        return _join(scores, largest, bias).reshape(*hidden.shape[:-1], -1)
+        given = integers.unbind() if x.shape[1] == 1 else (integers.flatten(0, 1),)
+        sums = torch.cat([torch._int_mm(each, self.weight[self.num_packed :].T) for each in given])
+        scores: Tensor = (sums * (self.scale[self.num_packed :].T / STEPS)).unflatten(0, (2, -1))
+        return scores
 
 
 def quantize_rows(x: Float[Tensor, "n d"]) -> tuple[Int[Tensor, "n d"], Float[Tensor, "n 1"]]:
@@ -155,6 +184,25 @@ def _join(planes: Float[Tensor, "2 *n out"], largest: Float[Tensor, "*n 1"], bia
     coarse, fine = planes.unbind()
     y = coarse.add_(fine, alpha=-0.5 / STEPS)
     return y.mul_(largest) if bias is None else torch.addcmul(bias, y, largest)
+
+
+def _recorded(
+    x: Float[Tensor, "*n d"], weight: Int[Tensor, "out d"], scale: Float[Tensor, " out"], bias: Tensor | None
+) -> Float[Tensor, "*n out"]:
+    """The product as a recording has it, with nothing written in place.
+
+    One row is multiplied by the integers as they lie and is not rounded: what comes of that in machine code reads them
+    as fast as memory gives them.
+    """
+    if x.numel() == x.shape[-1]:
+        y = nn.functional.linear(x, weight.to(x.dtype)) * scale
+    else:
+        largest = x.abs().amax(-1, keepdim=True)
+        coarse = x / largest * STEPS
+        planes = torch.stack((coarse, (coarse.round() - coarse) * (2 * STEPS)))
+        first, second = recorded_product(planes, weight).unbind()
+        y = (first - second * (0.5 / STEPS)) * largest
+    return y if bias is None else y + bias
 
 
 @final

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from unimodal.products import Multiplier, Recordable, offer, recorded_product
 from unimodal.rewrites import Report, Rewrite
 from unimodal.tables import TokenTable
 
@@ -48,7 +49,7 @@ class Reordered(Rewrite):
 
 
 @final
-class ReorderedLinear(nn.Module):
+class ReorderedLinear(nn.Module, Recordable):
     """A linear map with the weight and the bias that it was given."""
 
     def __init__(self, linear: nn.Linear) -> None:
@@ -60,9 +61,12 @@ class ReorderedLinear(nn.Module):
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n out"]:
         return self._product(x, self.weight, self.bias)
 
+    def prepare_recording(self) -> None:
+        self._product.prepare(self.weight)
+
 
 @final
-class ReorderedTable(nn.Module):
+class ReorderedTable(nn.Module, Recordable):
     """A token table; read backwards from its copy."""
 
     def __init__(self, table: TokenTable) -> None:
@@ -78,24 +82,48 @@ class ReorderedTable(nn.Module):
         """As TokenTable's."""
         return self._product(hidden, self.weight, bias)
 
+    def prepare_recording(self) -> None:
+        self._product.prepare(self.weight)
+
 
 @final
-class _Product:
+class _Product(Multiplier):
     """x times a weight's copy, which is made at the first call, and again when the weight has changed."""
 
     def __init__(self) -> None:
+        self._weight: Tensor | None = None
         self._copy: Tensor | None = None
         self._of = (0, 0)
 
     def __call__(self, x: Float[Tensor, "*n d"], weight: Float[Tensor, "out d"], bias: Tensor | None) -> Tensor:
-        if torch.is_grad_enabled() or torch.compiler.is_exporting() or not _is_plain(x, weight):
+        if torch.compiler.is_exporting():
+            return self._recorded(x, weight, bias)
+        if torch.is_grad_enabled() or not _is_plain(x) or not _is_plain(weight):
             return nn.functional.linear(x, weight, bias)
+        self.prepare(weight)
+        return self.multiply(x, bias)
+
+    def prepare(self, weight: Float[Tensor, "out d"]) -> None:
+        """Makes the copy, unless there is one of this weight as it is now, or oneDNN would not take it."""
+        if not _is_plain(weight):
+            return
         state = (weight.data_ptr(), weight._version)
-        if self._copy is None or state != self._of:
-            self._copy, self._of = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), ROWS), state
+        if self._of != state:
+            self._weight, self._of = weight.detach(), state
+            self._copy = torch.ops.mkldnn._reorder_linear_weight(self._weight, ROWS)
+            offer(self, weight)
+
+    def multiply(self, x: Float[Tensor, "*n d"], bias: Tensor | None = None) -> Float[Tensor, "*n out"]:
         product: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._copy, bias, "none", [], "")
         return product
 
+    def _recorded(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """One row is as quick without the copy; of several the recording calls for it."""
+        if x.numel() == x.shape[-1] or not _is_plain(weight):
+            return nn.functional.linear(x, weight, bias)
+        product = recorded_product(x, weight)
+        return product if bias is None else product + bias
 
-def _is_plain(x: Tensor, weight: Tensor) -> bool:
-    return x.dtype == weight.dtype == torch.float32 and x.device.type == "cpu"
+
+def _is_plain(x: Tensor) -> bool:
+    return x.dtype == torch.float32 and x.device.type == "cpu"

@@ -1,8 +1,9 @@
-"""One pass of a decoder behind its cache, as a function of named tensors: what can be recorded once and run again.
+"""What a step of decoding computes, as functions of named tensors: they can be recorded once and run again.
 
-r rows of a cache, n entries of a pass in each row, d width
+r rows of a cache, n entries of a pass in each row, b rows of hidden states, d width, v vocabulary
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, final
@@ -17,28 +18,19 @@ if TYPE_CHECKING:
     from unimodal.model import UnimodalForConditionalGeneration
 
 
-@final
 @dataclass(frozen=True, eq=False)
-class DecoderPass:
-    """All that a pass reads and writes. `run` is tensor operations alone: whatever had to be decided has been.
+class Program(ABC):
+    """A model, and all that is read and written beside its weights: fields that are tensors or hold some.
 
-    A recording holds for every pass whose `tensors` have the same names, types and shapes (or shapes that it leaves
-    open). Slots of the cache are among them and are written in place.
+    Laws: `run` is tensor operations alone, whatever had to be decided has been; a recording of it holds for every
+    program of its class whose `tensors` have the same names, types and shapes (or shapes that it leaves open).
     """
 
     model: "UnimodalForConditionalGeneration"
-    entries: Int[Tensor, "r n"] | Float[Tensor, "r n d"]
-    """Tokens, or vectors where what comes next is no token."""
-    opening: Opening
-    memories: Mapping[str, MemoryView]
 
-    def run(self) -> Float[Tensor, "r n d"]:
-        """The entries' last hidden states."""
-        decoder = self.model.backbone.decoder
-        assert decoder is not None, "this model has no decoder"
-        embeds = self.entries if self.entries.is_floating_point() else self.model.embed_tokens(self.entries)
-        last: Tensor = decoder(embeds, self.opening, self.memories).last
-        return last
+    @abstractmethod
+    def run(self) -> Tensor:
+        """Computes it, operation by operation."""
 
     @property
     def tensors(self) -> dict[str, Tensor]:
@@ -49,20 +41,52 @@ class DecoderPass:
 
     @property
     def _given(self) -> dict[str, Any]:
-        return {"entries": self.entries, "opening": self.opening, "memories": self.memories}
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "model"}
 
-    def given(self, tensors: Mapping[str, Tensor]) -> "DecoderPass":
-        """The same pass over other tensors of the same names."""
-        return DecoderPass(self.model, **_exchange(self._given, "", tensors))
-
-
-Runner = Callable[[DecoderPass], Tensor]
-"""Runs a pass: as it is, or by a recording of one like it."""
+    def given(self, tensors: Mapping[str, Tensor]) -> "Program":
+        """The same over other tensors of the same names."""
+        return replace(self, **_exchange(self._given, "", tensors))
 
 
-def run_eagerly(step: DecoderPass) -> Float[Tensor, "r n d"]:
+@final
+@dataclass(frozen=True, eq=False)
+class DecoderPass(Program):
+    """One pass of a decoder behind its cache, whose slots are among the tensors and are written in place."""
+
+    entries: Int[Tensor, "r n"] | Float[Tensor, "r n d"]
+    """Tokens, or vectors where what comes next is no token."""
+    opening: Opening
+    memories: Mapping[str, MemoryView]
+    net: str | None = None
+    """Whose decoder it is, of those of a model with several; see Backbone.writer."""
+
+    def run(self) -> Float[Tensor, "r n d"]:
+        """The entries' last hidden states."""
+        decoder = self.model.backbone.writer(self.net)
+        embeds = self.entries if self.entries.is_floating_point() else self.model.embed_tokens(self.entries)
+        last: Tensor = decoder(embeds, self.opening, self.memories).last
+        return last
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Scoring(Program):
+    """The head over the hidden states of some rows."""
+
+    hidden: Float[Tensor, "b d"]
+
+    def run(self) -> Float[Tensor, "b v"]:
+        """Scores over the token space."""
+        return self.model.logits(self.hidden)
+
+
+Runner = Callable[[Program], Tensor]
+"""Runs a program: as it is, or by a recording of one like it."""
+
+
+def run_eagerly(program: Program) -> Tensor:
     """Operation by operation."""
-    return step.run()
+    return program.run()
 
 
 def _parts(value: Any) -> dict[str, Any]:
