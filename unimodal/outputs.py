@@ -107,7 +107,7 @@ def writers(model: "UnimodalForConditionalGeneration", target: Layout) -> Writer
     first = target.kinds[:, 0]
     found: Writers = {net: torch.where(first == model.kinds[net])[0] for net in model.backbone.decoders}
     if model.backbone.decoder is not None:
-        named = torch.tensor([model.kinds[net] for net in found], device=first.device)
+        named = torch.tensor([model.kinds[net] for net in model.backbone.decoders], device=first.device)
         found[None] = torch.where(torch.isin(first, named, invert=True))[0]
     return {net: rows for net, rows in found.items() if len(rows)}
 

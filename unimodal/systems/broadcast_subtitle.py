@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, final
 
@@ -19,7 +19,7 @@ from unimodal.generate import Decoding, Prompt, write_tokens
 from unimodal.hub import load_own
 from unimodal.measure import Claim, Direction, Meter
 from unimodal.model import UnimodalForConditionalGeneration
-from unimodal.objectives import Objective, total
+from unimodal.objectives import Objective, Term, total
 from unimodal.samplers.greedy import Greedy
 from unimodal.shared_source import prompts_of_one_source
 from unimodal.systems import Invariant, System
@@ -38,7 +38,7 @@ from unimodal.systems.fixtures.announcements import (
 from unimodal.vocabulary import TokenSpace
 
 VERBATIM, SUBTITLE = TEXTS
-STEPS = 300
+STEPS = 200
 ROWS = {VERBATIM: 2, SUBTITLE: 6}
 """Of a batch; there are 19 times as many subtitles to draw from."""
 
@@ -140,7 +140,9 @@ def _lively(model: UnimodalForConditionalGeneration) -> UnimodalForConditionalGe
     for name, parameter in model.named_parameters():
         if ".reads." in name or name == "embedding.weight":
             parameter.data *= 3
-    return model.double().eval()
+    model.double()
+    model.eval()
+    return model
 
 
 def _dual(config: dict[str, Any]) -> Any:
@@ -245,7 +247,7 @@ def _a_loss_is_averaged_over_the_rows_that_have_its_text() -> None:
         batch = model.arrangement.batch(rows_of_noise(), packer, model.kinds)
         assert packed == (len(batch.labels) < len(rows_of_noise()))
         found[packed] = objective.terms(model, model.run_batch(batch), batch)
-    alone = {}
+    alone: dict[str, Term] = {}
     for text in TEXTS:
         rows = [item for item in rows_of_noise() if item.task == text]
         batch = model.arrangement.batch(rows, Padded(), model.kinds)
@@ -352,7 +354,7 @@ def _a_row_without_texts_is_named() -> None:
         manifest.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         for text in TEXTS:
             task = build_task(text, letters(), overlay={"manifest": str(manifest)})
-            _assert_refused(lambda task=task: task.examples("train"), f"{manifest}, line 2: has neither")
+            _assert_refused(partial(task.examples, "train"), f"{manifest}, line 2: has neither")
 
 
 def _what_cannot_be_done_is_refused() -> None:
