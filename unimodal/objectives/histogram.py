@@ -21,9 +21,9 @@ from unimodal.vocabulary import TokenSpace
 class Histogram(Loss):
     """KL divergence, in nats, of the tokens that a readout hears on average from the shares that the answer's have.
 
-    For texts that say what was said in another order, or not all of it (Poncelet and Van hamme 2025). The mean is taken
-    over the entries of a net, of all classes but the blank. `readout` and `block` as in `Ear`. An answer that is empty
-    or holds other tokens than text has no target.
+    For texts that say what was said in another order, or not all of it (Poncelet and Van hamme 2025, 2502.03212). The
+    mean is taken over the entries of a net, of all classes but the blank. `readout` and `block` as in `Ear`. An answer
+    that is empty or holds other tokens than text has no target.
     """
 
     def __init__(self, *, net: str, tasks: Sequence[str], readout: str | None = None, block: int | None = None) -> None:

@@ -45,7 +45,11 @@ ROWS = {VERBATIM: 2, SUBTITLE: 6}
 
 @final
 class BroadcastSubtitle(System):
-    """Cascaded encoders and separate decoders, beside the plainer ways to learn from subtitles."""
+    """Cascaded encoders and separate decoders (Poncelet and Van hamme 2025, 2502.03212), beside plainer ways.
+
+    Differs from them in the blocks, which are Transformer's, in rows that have one text each, and in variants with the
+    states of the verbatim decoder, which reads what the encoder's readout heard and not the text or a beam.
+    """
 
     def invariants(self) -> Iterable[Invariant]:
         checks: list[Callable[[], None]] = [
