@@ -71,9 +71,9 @@ def test_layer_states_are_those_of_the_encoder(tmp_path: Path) -> None:
     assert {state.shape for state in states} == {(1, 10, 32)} and not torch.allclose(states[1], states[2])
     assert not any(state.requires_grad for state in states)
     with pytest.raises(ValueError, match="^layer: .* has an encoder of 2 blocks, so no layer 3"):
-        LayerStates(model=str(tmp_path), net="speech", layer=3)
+        LayerStates(model=str(tmp_path), net="speech", layer=3)(pieces)
     with pytest.raises(ValueError, match="^model: .*nowhere holds no config.json"):
-        LayerStates(model=str(tmp_path / "nowhere"), net="speech", layer=1)
+        LayerStates(model=str(tmp_path / "nowhere"), net="speech", layer=1)(pieces)
 
 
 def test_a_file_that_does_not_fit_is_named(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ class Infilling(Corruptor):
         text = list(ids)
         if self.marks[0] in text:
             raise ValueError(f"the text holds the mark of what is hidden, {self.marks[0]}")
-        source, read = [], 0
+        source: list[int] = []
+        read = 0
         for start, length in self._spans(len(text), generator):
             source += [*text[read:start], self._stands_for(text, generator)]
             read = start + length
@@ -50,9 +51,10 @@ class Infilling(Corruptor):
         lengths = self._lengths(round(self.share * size), generator)
         gaps = size - sum(lengths)
         # A span stands before one of the tokens that stay, or behind the last: at most one in each such place.
-        places = torch.randperm(gaps + 1, generator=generator)[: len(lengths)].sort().values.tolist()
-        spans, hidden = [], 0
-        for place, length in zip(places, lengths, strict=False):  # more spans than places: the last ones are left out
+        places = torch.randperm(gaps + 1, generator=generator).tolist()
+        spans: list[tuple[int, int]] = []
+        hidden = 0
+        for place, length in sorted(zip(places, lengths, strict=False)):  # what finds no place is left out
             spans.append((place + hidden, length))
             hidden += length
         return spans

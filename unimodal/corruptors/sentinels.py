@@ -46,10 +46,11 @@ class Sentinels(Corruptor):
 
     def restore(self, source: Sequence[int], target: Sequence[int]) -> list[int]:
         spans: dict[int, list[int]] = {}
+        span: list[int] = []
         for token in target:
             if token in self.marks:
-                spans[token] = span = []
-            elif spans:
+                span = spans.setdefault(token, [])
+            else:
                 span.append(token)
         return [token for read in source for token in (spans.get(read, []) if read in self.marks else [read])]
 

@@ -4,6 +4,7 @@ p pieces, l entries of a piece, d width
 """
 
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import final
 
@@ -22,20 +23,12 @@ class LayerStates(EntryFeatures):
     """The output of an encoder's block, as the second round of HuBERT clusters it (Hsu et al. 2021, arXiv:2106.07447).
 
     The pieces are read alone, without the tag of a task. `layer` counts from 1; 0 is the input of the first block. The
-    model's folder is read when this is made, and stays as it is. Raises ValueError for a folder without a model, and
-    for a layer that it has not.
+    model's folder is read when the first pieces come, and stays as it is. Raises ValueError for a folder without a
+    model and for a layer that it has not.
     """
 
     def __init__(self, *, model: str, net: str, layer: int) -> None:
-        if not Path(model, "config.json").is_file():
-            raise ValueError(f"model: {model} holds no config.json, so it is no model")
-        self._model: UnimodalForConditionalGeneration = UnimodalForConditionalGeneration.from_pretrained(model)
-        self._model.eval().requires_grad_(False)
-        encoder = self._model.backbone.encoder
-        depth = 0 if encoder is None else len(encoder.blocks)
-        if not 0 <= layer <= depth:
-            raise ValueError(f"layer: {model} has an encoder of {depth} blocks, so no layer {layer}")
-        self.net, self.layer = net, layer
+        self.folder, self.net, self.layer = Path(model), net, layer
 
     @torch.no_grad()
     def __call__(self, pieces: Pieces) -> Float[Tensor, "p l d"]:
@@ -46,3 +39,13 @@ class LayerStates(EntryFeatures):
         layout = Layout.of_lengths(pieces.entries, int(pieces.entries.max()))
         hidden, _ = model.encode(Sequences(layout, {self.net: alone}))
         return hidden.layers[self.layer]
+
+    @cached_property
+    def _model(self) -> UnimodalForConditionalGeneration:
+        if not (self.folder / "config.json").is_file():
+            raise ValueError(f"model: {self.folder} holds no config.json, so it is no model")
+        model: UnimodalForConditionalGeneration = UnimodalForConditionalGeneration.from_pretrained(self.folder)
+        depth = 0 if model.backbone.encoder is None else len(model.backbone.encoder.blocks)
+        if not 0 <= self.layer <= depth:
+            raise ValueError(f"layer: {self.folder} has an encoder of {depth} blocks, so no layer {self.layer}")
+        return model.eval().requires_grad_(False)

@@ -6,19 +6,27 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
+from unimodal.batching import Piece, begin_rows
 from unimodal.build import build
+from unimodal.catalogue import task_spec
+from unimodal.modality import Processor
 from unimodal.processor import PIECES_FILE
 from unimodal.spec import load_spec, merge_specs
+from unimodal.task import Task
 from unimodal.training.checkpoints.folders import CheckpointFolders
 from unimodal.training.cli import main
 from unimodal.training.data.vocabulary import prepare
 from unimodal.training.measuring.metrics import FILE as METRICS
 from unimodal.training.module import PACKAGE
+from unimodal.units import Units, fit_units
 from unimodal.vocabulary import TokenSpace
 
 RECIPE = "fit.yaml"
+ENTRIES_AN_HOUR = 90_000
+"""Of 40 ms each."""
 
 
 def load_config(path: str) -> dict[str, Any]:
@@ -33,6 +41,41 @@ def learn_pieces(config: Mapping[str, Any], folder: Path) -> str:
     (folder / PIECES_FILE).unlink(missing_ok=True)
     pieces = prepare(folder / PIECES_FILE, build(ranges, TokenSpace, where="vocabulary"), texts).pieces
     return f"{len(pieces):,} text pieces"
+
+
+def learn_units(config: Mapping[str, Any], *, task: str, hours: float = 1.0) -> str:
+    """Learns the units that a run's objective guesses, from speech that a task of the run reads, into their file.
+
+    The objective names them as `unimodal.units.Units`, beside the net whose entries they are of. Raises ValueError
+    where it names none, or where the run has no such task.
+    """
+    guesses = _with_units(config["model"]["objective"])
+    if guesses is None:
+        raise ValueError("model.objective: guesses no units")
+    if task not in config["data"]["tasks"]:
+        raise ValueError(f"task: the run has no {task}, only {', '.join(config['data']['tasks'])}")
+    net, units = guesses["net"], build(guesses["units"], Units, where="units")
+    processor = build(load_config(config["model"]["source"])["processors"][net], Processor, where="processor")
+    spec = task_spec(task, config["data"]["tasks"][task])
+    reads: Task = build(spec, Task, where=f"data.tasks.{task}", cache=None)
+    known, entries = [], 0
+    for example in reads.examples("train"):
+        arrays = next(processor(raw) for of, raw in reads.prompt(example) if of == net)
+        piece = Piece(net, arrays, processor.positions(arrays))
+        known.append(units.features(begin_rows([piece], {net: 0}).pieces[net])[0])
+        entries += piece.positions
+        if entries > hours * ENTRIES_AN_HOUR:
+            break
+    shares = fit_units(known, units.number, units.file)
+    used = float(torch.special.entr(shares).sum().exp())
+    return f"{units.number} units of {entries:,} entries, used as evenly as {used:.0f}: {units.file}"
+
+
+def _with_units(spec: Any) -> Mapping[str, Any] | None:
+    """The first part of an objective that has units."""
+    if not isinstance(spec, Mapping):
+        return None
+    return spec if "units" in spec and "net" in spec else next(filter(None, map(_with_units, spec.values())), None)
 
 
 def fit(
