@@ -84,7 +84,10 @@ class LongSound:
         self._position += number
         while number > 0:
             if not len(self._waiting):
-                self._waiting, _ = next(self._chunks)
+                found = next((chunk for chunk, _ in self._chunks if len(chunk)), None)
+                if found is None:
+                    raise ValueError(f"{self.path}: has become shorter while it was read")
+                self._waiting = found
             piece, self._waiting = self._waiting[:number], self._waiting[number:]
             number -= len(piece)
             yield piece

@@ -80,6 +80,7 @@ def fuzz(name: str, seconds: int) -> int:
     with atheris.instrument_imports(include=["unimodal"]):
         import unimodal.hub  # noqa: F401  # and what the readers import
         import unimodal.manifest
+        import unimodal.prenets.long_sound
         import unimodal.prenets.pixels
         import unimodal.prenets.table
         import unimodal.prenets.waveform
@@ -144,6 +145,12 @@ def read_sound(file: Path) -> object:
     from unimodal.prenets.waveform import Waveform
 
     return Waveform.read(file, max_seconds=60)
+
+
+def hear_in_windows(file: Path) -> object:
+    from unimodal.prenets.long_sound import LongSound
+
+    return [window.read() for window in LongSound(file, window=1.0).windows]
 
 
 def read_picture(file: Path) -> object:
@@ -212,13 +219,13 @@ def read_adapter(file: Path) -> object:
     return load(file.parent, base=file.parent)
 
 
-def sound_seeds() -> list[bytes]:
+def sound_seeds(num_samples: int = 400) -> list[bytes]:
     import numpy
     import soundfile
 
-    tone = 0.3 * numpy.sin(numpy.arange(400) * 0.2)
+    tone = 0.3 * numpy.sin(numpy.arange(num_samples) * 0.2)
     files = []
-    for kind in ("WAV", "FLAC", "OGG"):
+    for kind in ("WAV", "FLAC", "OGG", "MP3"):
         buffer = io.BytesIO()
         soundfile.write(buffer, tone, 16_000, format=kind)
         files.append(buffer.getvalue())
@@ -281,6 +288,7 @@ READERS = {
     "index": Reader("model.safetensors.index.json", read_index, index_seeds),
     "adapter": Reader("adapter_config.json", read_adapter, adapter_seeds),
     "sound": Reader("sound.wav", read_sound, sound_seeds),
+    "windows": Reader("sound.wav", hear_in_windows, lambda: sound_seeds(24_000)),
     "image": Reader("image.png", read_picture, picture_seeds),
     "table": Reader("table.csv", read_table, table_seeds),
     "manifest": Reader("manifest.jsonl", read_manifest, manifest_seeds),

@@ -9,8 +9,13 @@ import pytest
 from unimodal.tasks.corpora import SPLITS, Corpus
 from unimodal.tasks.corpora.asterisk import Asterisk
 from unimodal.tasks.corpora.catalogues import Catalogues, words_of
-from unimodal.tasks.corpora.collection import all_corpora
+from unimodal.tasks.corpora.collection import all_corpora, sound_corpora
+from unimodal.tasks.corpora.klettres import KLettres
+from unimodal.tasks.corpora.made import UNSEEN, MadeSpeech, known_speakers
 from unimodal.tasks.corpora.mnist import Mnist
+from unimodal.tasks.corpora.noises import NoiseClip, noises
+from unimodal.tasks.corpora.read_sentences import ReadSentences
+from unimodal.tasks.corpora.spoken import conversion_pairs, studio_clips, translated_clips
 from unimodal.tasks.corpora.tables import Tables
 from unimodal.tasks.corpora.tuxpaint import TuxPaint
 
@@ -104,3 +109,64 @@ def test_no_direction_teaches_what_another_tests() -> None:
     assert not taught & asked
     with pytest.raises(ValueError, match="^source: fr is the language of the translation"):
         Catalogues("fr", source="fr")
+
+
+@pytest.mark.parametrize("corpus", sound_corpora(), ids=lambda corpus: corpus.title)
+def test_sound_corpora_keep_groups_together_and_are_heard(corpus: Corpus[Any]) -> None:
+    parts = {split: cached(corpus).examples(split) for split in SPLITS}
+    groups = {split: {corpus.group(example) for example in part} for split, part in parts.items()}
+    assert sum(map(len, groups.values())) == len(set().union(*groups.values()))
+    everything = [example for part in parts.values() for example in part]
+    keys = [example.key for example in everything]
+    assert len(set(keys)) == len(keys) >= 10
+    for example in everything[:: max(1, len(everything) // 20)]:
+        recording = example.sound if isinstance(example, NoiseClip) else example.speech
+        assert 0.05 < recording.seconds < 60 and np.abs(recording.samples()).max() > 0.005, example.key
+
+
+def test_strangers_read_sentences() -> None:
+    clips = cached(ReadSentences()).all_clips()
+    assert len(clips) == 10 and {clip.made for clip in clips} == {False}
+    texts = {clip.key: clip.text for clip in clips}
+    assert texts["librivox/sense_and_sensibility_01_austen_64kb-0880"] == "he was not an ill disposed young man"
+    assert sum(clip.speech.seconds for clip in clips) == pytest.approx(34.4, abs=0.5)
+
+
+def test_letters_are_said_in_twenty_languages() -> None:
+    clips = [clip for split in SPLITS for clip in cached(KLettres()).examples(split)]
+    assert len({clip.language for clip in clips}) >= 20 and len(clips) > 1_700
+    assert {"A", "B", "Z"} <= {clip.text for clip in clips if clip.language == "en"}
+
+
+def test_made_speech_is_said_by_many_and_pairs_with_the_studio() -> None:
+    parts = {split: cached(MadeSpeech()).examples(split) for split in SPLITS}
+    speakers = {split: {clip.speaker for clip in part} for split, part in parts.items()}
+    assert speakers["train"] == speakers["validation"] == set(known_speakers())
+    assert speakers["test"] == set(known_speakers()) | UNSEEN
+    prompts = {clip.text: clip.group for clip in studio_clips("test")}
+    assert not {clip.text for clip in parts["train"]} & prompts.keys()
+    per_speaker = Counter(clip.speaker for clip in parts["train"])
+    assert min(per_speaker.values()) > 50
+    pairs = conversion_pairs([*parts["test"], *studio_clips("test")], per_sentence=20)
+    to_studio = [pair for pair in pairs if pair.target.speaker == "asterisk.allison"]
+    assert len(pairs) > 500 and len(to_studio) > 50 and not any(pair.target.made for pair in to_studio)
+
+
+def test_prompts_are_translated() -> None:
+    cached(Asterisk())
+    clips = translated_clips("train")
+    assert len(clips) > 300 and {(clip.source, clip.target) for clip in clips} == {("en", "fr")}
+    activated = next(clip for split in SPLITS for clip in translated_clips(split) if clip.key == "activated")
+    assert activated.said == "Activated." and activated.text.startswith("Activ")
+    back = translated_clips("train", source="fr", target="en")
+    assert {clip.key for clip in back} == {clip.key for clip in clips}
+    with pytest.raises(ValueError, match="no studio prompts from 'en' to 'de'"):
+        translated_clips("train", target="de")
+
+
+def test_there_is_noise_of_two_kinds_in_every_split() -> None:
+    for corpus in sound_corpora()[1:3]:
+        cached(corpus)
+    for split, fewest in {"train": 300, "validation": 20, "test": 30}.items():
+        found = noises(split)
+        assert len(found) >= fewest and {noise.kind for noise in found} == {"music", "effects"}
