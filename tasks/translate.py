@@ -28,7 +28,7 @@ SAMPLES = {
 
 @final
 class Translation(Task):
-    """Translates what programs say to their users. The tag `translate_fr` names the language that is written.
+    """Translates what programs say to their users, into the language of its tag, whichever language it reads.
 
     The language that is read is never named, so a model that was taught `translate_fr` from English, and to read German
     for another tag, can be asked for French of a German sentence (Johnson et al. 2017, 1611.04558). Directions into one
