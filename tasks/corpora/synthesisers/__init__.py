@@ -10,8 +10,8 @@ from unimodal.tasks.corpora.registries import CorpusUnavailable
 
 __all__ = ["CorpusUnavailable", "Synthesiser", "run_program", "version_of"]
 
-PATIENCE = 60
-"""Seconds that a program may take for a sentence."""
+PATIENCE = 600
+"""Seconds that a program may take for a sentence: far more than it needs, for the machine may have to do other things."""
 
 
 class Synthesiser(ABC):
