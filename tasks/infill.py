@@ -30,8 +30,8 @@ class TextInfilling(Task):
 
     An example in pieces of a small vocabulary:
 
-        <infill> n o t e b o <sentinel 0> s ▁ f o r ▁ s h e e t <sentinel 0> -> n o t e b o o k ▁ t a b s ▁ f o r
-        ▁ s h e e t s <end>
+        <infill> n o t e b o <sentinel 0> k ▁ t a b s ▁ f o r ▁ <sentinel 0> -> n o t e b o o k ▁ t a b s ▁ f o r ▁ s h
+        e e t s <end>
     """
 
     reads = ("text",)
