@@ -21,7 +21,7 @@ LANGUAGE ?=
 ADAPTER ?= lora
 KILLS ?= 200
 SHARDED ?= 60
-BENCHES ?= decoding int8 grammars long_input step loading training
+BENCHES ?= decoding speech int8 grammars long_input step loading training
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,11 +36,12 @@ bench_grammars := -m scripts.bench_grammars
 bench_int8 := scripts/bench_int8.py
 bench_long_input := scripts/bench_long_input.py --cases encoder answer
 bench_step := scripts/bench.py
+bench_speech := -m scripts.bench_speech
 bench_loading := scripts/bench_loading.py
 bench_training := scripts/bench_training.py --steps 3 --rounds 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format data pretrain finetune systems docs checkpoints results bench soak fuzz programs
+.PHONY: help demo test check format data vocoder pretrain finetune systems docs checkpoints results bench soak fuzz programs
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -63,6 +64,9 @@ format: $(STAMP) ## ruff's fixes and formatting
 
 data: $(STAMP) programs ## fetch the corpora into the cache folder
 	$(BIN)/python -m unimodal.tasks.corpora
+
+vocoder: $(STAMP) programs ## teach a vocoder on the studio recordings: hours on two cores
+	$(BIN)/unimodal fit --config configs/training/vocoder.yaml $(TRAINER)
 
 pretrain: $(STAMP) programs ## train CONFIG with STRATEGY on DEVICES x NODES, or on the machines of HOSTFILE
 	$(if $(HOSTFILE),$(LAUNCHED) --trainer.strategy $(STRATEGY),$(BIN)/unimodal fit --config $(CONFIG) $(TRAINER))

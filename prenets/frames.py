@@ -40,7 +40,8 @@ class FrameProcessor(Processor):
 
     {"frames": Float[l, w], "previous": Float[l, f]}: step i reads the last frame of step i - 1 (zeros at the start) and
     writes `frames[i]`. The last step is filled up with silence. Raises as `SpeechProcessor`.
-    A `Voice` -> {"voice": Float[1, s]}, which every step reads, where the model speaks in voices of `voice_dim` values.
+    A `Voice` -> {"voice": Float[1, s]}, which every step reads, where the model speaks in voices of `voice_dim` values;
+    a task that gives none is spoken in nobody's, zeros.
     With `keeps_sound` there is {"sound": Float[l, n]} as well, the samples of each step: what a vocoder is taught.
     """
 
@@ -54,7 +55,7 @@ class FrameProcessor(Processor):
     ):
         self.reduction, self.max_seconds, self.voice_dim = reduction, max_seconds, voice_dim
         self.keeps_sound = keeps_sound
-        self.beside = () if voice_dim is None else ("voice",)
+        self.beside = {} if voice_dim is None else {"voice": torch.zeros(1, voice_dim)}
 
     def __call__(self, raw: object) -> dict[str, Tensor]:
         if isinstance(raw, Voice):

@@ -32,7 +32,7 @@ from unimodal.samplers import Growth, Hypothesis
 from unimodal.shared_source import prompts_of_one_source
 from unimodal.task import Example, Task
 from unimodal.taught import TaughtWork
-from unimodal.vocoding import VocoderCheckpoint, is_vocoder
+from unimodal.vocoding import VocoderCheckpoint, give_vocoder, is_vocoder, take_vocoder
 from unimodal.work import Choice, Loaded, Result, Work
 
 ADAPTER_FILE = "adapter_config.json"
@@ -149,15 +149,28 @@ class Unimodal(Loaded):
         prompt: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> Work:
-        """As in the contract. A task that the model was taught takes what its `options` name."""
+        """As in the contract. A task that the model was taught takes what its `options` name; sound, a `vocoder`."""
         asked = self.task(task)
         given = {name: value for name, value in (options or {}).items() if value is not None}
+        if asked.codec is None and "vocoder" in given:
+            self.use_vocoder(asked.writes, given.pop("vocoder"))
         for option in given:
             if option not in asked.options:
                 raise ValueError(f"{spelled(option)}: is no option of {task}, which the model was taught as it is")
         if given:
             asked = self.task(task, **{name: str(it) if isinstance(it, Path) else it for name, it in given.items()})
         return TaughtWork(self, asked, asked.read(paths, prompt))
+
+    def use_vocoder(self, net: str, name: str | Path) -> None:
+        """Lets a net make its sound by a vocoder: its folder or Hub id, or a model in which one was taught.
+
+        It is saved with the model. Raises ValueError for what is no vocoder, and for a net that takes none.
+        """
+        loaded = load(name)
+        if isinstance(loaded, Checkpoint):
+            raise ValueError(f"{name}: is no vocoder")
+        vocoder = loaded.model if isinstance(loaded, VocoderCheckpoint) else take_vocoder(loaded.model, net)
+        give_vocoder(self.model, net, vocoder)
 
     def items(self, task: Task, examples: Sequence[Example]) -> list[Item]:
         """The prompts of some examples, as the processor reads them."""

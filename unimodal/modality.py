@@ -6,6 +6,7 @@ p pieces, t places of their arrays, l entries of a piece, d width
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
@@ -24,8 +25,8 @@ class Processor(ABC):
     `positions` is what the Prenet returns for these arrays; bad input is one `ValueError` that says what is wrong.
     """
 
-    beside: tuple[str, ...] = ()
-    """Arrays that every entry which its net writes is given as well: the prompt of whoever asks must hold them."""
+    beside: Mapping[str, Tensor] = MappingProxyType({})
+    """Arrays [1, ...] that every entry which its net writes is given as well, where no prompt says others."""
 
     @abstractmethod
     def __call__(self, raw: object) -> dict[str, Tensor]:

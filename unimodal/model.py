@@ -21,7 +21,7 @@ from unimodal.caches.once import Once
 from unimodal.cascade import FIRST
 from unimodal.config import Parts, UnimodalConfig
 from unimodal.folder import check_folder
-from unimodal.generate import Decoding
+from unimodal.generate import Decoding, decoding_of
 from unimodal.generators import Asked, Generator
 from unimodal.heads import Head
 from unimodal.hidden import Hidden, Memory
@@ -342,7 +342,7 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         """
         if "speaker_embeddings" in options:
             source = options.pop(source_input(self)) if input_ids is None else input_ids
-            return self.generate_speech(source, attention_mask=attention_mask, **options)
+            return self.generate_speech(source, attention_mask=attention_mask, decoding=decoding, **options)
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         inputs |= {name: options.pop(name) for name in self.source.keywords if name in options}
         asked = Asked(
@@ -365,15 +365,18 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         maxlenratio: float = 20.0,
         vocoder: Vocoder | None = None,
         return_output_lengths: bool = False,
+        decoding: str | Mapping[str, Any] | Decoding | None = None,
     ) -> Tensor | tuple[Tensor, list[int]]:
         """As in transformers: log-mel frames [t, f] of one row, [b, t, f] of several, or what a vocoder makes of them.
 
         `inputs` are token ids or samples at 16 kHz. Speech ends at the first step whose frames are the last with a
         probability of `threshold`, within `minlenratio` to `maxlenratio` frames for each entry of the encoder.
+        `decoding` says how steps are run: its cache and its capture.
         """
         named = {source_input(self): inputs, "attention_mask": attention_mask}
         limits = SpeechLimits(threshold=threshold, minlenratio=minlenratio, maxlenratio=maxlenratio)
-        return render(speak(self, named, speaker_embeddings, limits), vocoder, lengths=return_output_lengths)
+        frames = speak(self, named, speaker_embeddings, limits, decoding=decoding_of(decoding))
+        return render(frames, vocoder, lengths=return_output_lengths)
 
     def get_input_embeddings(self) -> nn.Module:
         return self.embedding

@@ -47,11 +47,14 @@ def speak(
     inputs: Mapping[str, Any],
     voice: Float[Tensor, "r s"] | None,
     limits: SpeechLimits,
+    *,
+    decoding: Decoding | None = None,
 ) -> list[Float[Tensor, "_ f"]]:
     """The frames of each row of transformers' inputs.
 
-    The dropout that acts in inference draws from torch's random state: seed it to hear the same again. Raises
-    ValueError for a model that writes no frames, and where text is to be spoken in nobody's voice.
+    The dropout that acts in inference draws from torch's random state: seed it to hear the same again. Of a decoding
+    the cache and the capture are used: nothing is chosen among frames. Raises ValueError for a model that writes no
+    frames, and where text is to be spoken in nobody's voice.
     """
     net = next((net for net in model.postnets if model.prenet(net).keywords), None)
     if net is None:
@@ -73,9 +76,10 @@ def speak(
             memories = model.encode_inputs(given)[1]
         ends = limits.ends(memories["encoder"].hidden.shape[1], reduction=postnet.reduction)
         prompt = Prompt(lambda model: memories, begin_rows(pieces, model.kinds))
-        written = go_on_with_frames(model, prompt, net, Decoding(Greedy()), ends=ends, context=begun)
+        steps = Decoding(Greedy()) if decoding is None else decoding
+        written = go_on_with_frames(model, prompt, net, steps, ends=ends, context=begun)
         with torch.no_grad():
-            return [postnet.frames(steps) for steps in written]
+            return [postnet.frames(decoded) for decoded in written]
     finally:
         model.train(was_training)
 

@@ -166,6 +166,31 @@ def _equal(results: Mapping[str, Any]) -> Iterator[Target]:
         yield Target(what="int8: the same next token", asked=0.99, found=results["int8"]["same next token"])
 
 
+def _speech(results: Mapping[str, Any]) -> Iterator[tuple[str, Rows]]:
+    rows = {}
+    for name, row in results["rows"].items():
+        ours, theirs = row["operations"], row["transformers, operations"]
+        rows[name] = {
+            "frames/s": row["frames/s"],
+            "transformers, frames/s": row["transformers, frames/s"],
+            "times as fast": row["times as fast"],
+            "seconds for a second": row["real-time factor"],
+            "transformers, seconds for a second": row["transformers, real-time factor"],
+            "GFLOP": ours["flops"] / 1e9,
+            "transformers, GFLOP": theirs["flops"] / 1e9,
+            "calls of operators": f"{ours['calls']:,.0f} and {theirs['calls']:,.0f}",
+            "farthest apart": row["farthest apart"],
+        }
+    yield "", rows
+
+
+def _twice(results: Mapping[str, Any]) -> Iterator[Target]:
+    if "tts, batch 8" in results["rows"]:
+        yield Target(
+            what="tts, batch 8, times as fast", asked=2.0, found=results["rows"]["tts, batch 8"]["times as fast"]
+        )
+
+
 _TIMED = (("first_seconds", "ours, s"), ("second_seconds", "transformers, s"))
 SECTIONS = (
     Section(
@@ -175,6 +200,15 @@ SECTIONS = (
         explain="The peak of memory above the loaded model, for two lengths of the source; a ratio of 2 is linear.",
         tables=_long_inputs,
         targets=_linear,
+    ),
+    Section(
+        file="bench_speech.json",
+        title="Speech",
+        command="python -m scripts.bench_speech",
+        explain="SpeechT5's released sizes in float32 with random weights, beside transformers with the same: a fixed "
+        "number of steps, ragged sources. Operations are counted of one call.",
+        tables=_speech,
+        targets=_twice,
     ),
     Section(
         file="bench_grammars.json",

@@ -66,7 +66,8 @@ def test_what_is_no_voice_is_named(vector):
 
 
 def test_a_voice_that_does_not_fit_is_named():
-    assert FrameProcessor().beside == () and FrameProcessor(voice_dim=SIZE).beside == ("voice",)
+    assert FrameProcessor().beside == {}
+    assert torch.equal(FrameProcessor(voice_dim=SIZE).beside["voice"], torch.zeros(1, SIZE))
     with pytest.raises(ValueError, match=r"^anna\.npy: a voice has 5 values here, not 6"):
         FrameProcessor(voice_dim=5)(Voice(torch.randn(SIZE), "anna.npy"))
     with pytest.raises(ValueError, match=r"^anna\.npy: the model speaks in no voice but its own"):
@@ -110,3 +111,20 @@ def test_rows_keep_their_voice_when_others_have_ended(model):
     for one, found in zip(asked, together, strict=True):
         (alone,) = write_frames(model, [one], "frames", decoding)
         torch.testing.assert_close(found["frames"], alone["frames"], rtol=1e-4, atol=1e-4)
+
+
+def test_cached_steps_are_those_of_one_pass(model):
+    """What was written step by step, rows leaving as they end, read again as an answer that is taught."""
+    asked = [item(1, seed) for seed in (4, 5, 6)]
+    written = write_frames(model, asked, "frames", Decoding(Greedy(), limit=6))
+    answers = []
+    for one, steps in zip(asked, written, strict=True):
+        previous = torch.nn.functional.pad(steps["frames"][:-1, -80:], (0, 0, 1, 0))
+        answer = Piece("frames", {"frames": steps["frames"], "previous": previous}, len(previous))
+        answers.append(replace(one, answer=answer))
+    batch = EncoderDecoder().batch(answers, Padded(), model.kinds)
+    with torch.no_grad():
+        decoded = model.postnet("frames").decode(model.run_batch(batch).written.last)
+    for row, steps in enumerate(written):
+        for name, value in steps.items():
+            torch.testing.assert_close(decoded[name][row, : len(value)], value, rtol=1e-4, atol=1e-4)
