@@ -19,6 +19,7 @@ DATA ?= manifest.jsonl
 MODEL ?= runs/demo
 LANGUAGE ?=
 ADAPTER ?= lora
+FULL ?=
 KILLS ?= 200
 SHARDED ?= 60
 BENCHES ?= decoding speech int8 grammars long_input step loading training
@@ -41,7 +42,7 @@ bench_loading := scripts/bench_loading.py
 bench_training := scripts/bench_training.py --steps 3 --rounds 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format data vocoder pretrain finetune systems docs checkpoints results bench soak fuzz programs
+.PHONY: help demo test check format data vocoder pretrain finetune speech systems docs checkpoints results bench soak fuzz programs
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -71,9 +72,13 @@ vocoder: $(STAMP) programs ## teach a vocoder on the studio recordings: hours on
 pretrain: $(STAMP) programs ## train CONFIG with STRATEGY on DEVICES x NODES, or on the machines of HOSTFILE
 	$(if $(HOSTFILE),$(LAUNCHED) --trainer.strategy $(STRATEGY),$(BIN)/unimodal fit --config $(CONFIG) $(TRAINER))
 
-finetune: $(STAMP) ## an adapter from your own examples: TASK=asr DATA=manifest.jsonl MODEL= OUT= [LANGUAGE=es] [ADAPTER=lora]
-	$(BIN)/unimodal finetune $(TASK) $(DATA) --model $(MODEL) --out $(call given,OUT,runs/$(TASK)) --adapter $(ADAPTER) \
+finetune: $(STAMP) ## an adapter from your own examples: TASK=asr DATA=manifest.jsonl MODEL= OUT= [LANGUAGE=es] [ADAPTER=lora|FULL=1]
+	$(BIN)/unimodal finetune $(TASK) $(DATA) --model $(MODEL) --out $(call given,OUT,runs/$(TASK)) \
+	  $(if $(FULL),--full,--adapter $(ADAPTER)) \
 	  $(if $(LANGUAGE),--language $(LANGUAGE)) --minutes $(call given,MINUTES,15)
+
+speech: $(STAMP) programs ## six spoken-language tasks in one model, and in a twin of one task each: STEPS= OUT=runs/speech
+	$(BIN)/python -m scripts.train_speech --out $(call given,OUT,runs/speech) $(if $(STEPS),--steps $(STEPS))
 
 systems: $(STAMP) ## invariants and claims of all systems, or of NAME
 	$(BIN)/unimodal systems check $(or $(NAME),--all)

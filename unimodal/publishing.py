@@ -49,16 +49,16 @@ def model_card(
 @final
 @dataclass(frozen=True)
 class Change:
-    """What an adapter changed: its row of `metrics.json`, its base's value, PEFT's name of its kind, examples read."""
+    """What fine-tuning changed: a row of `metrics.json`, the base's value, PEFT's name of an adapter, examples read."""
 
     row: Mapping[str, Any]
     before: float | None
-    kind: str
+    kind: str | None
     num_train: int
 
 
-def adapter_card(name: str, change: Change) -> str:
-    """The README of an adapter's folder."""
+def tuned_card(name: str, change: Change) -> str:
+    """The README of the folder of an adapter, or of a model of which all weights learned."""
     row = change.row
     result = EvalResult(
         task_type=row["task"],
@@ -68,15 +68,17 @@ def adapter_card(name: str, change: Change) -> str:
         metric_type=row["metric"],
         metric_value=row["value"],
     )
+    library, tag = ("transformers", "fine-tuned") if change.kind is None else ("peft", "adapter")
     data = ModelCardData(
-        library_name="peft", tags=["unimodal", "adapter"], model_name=name, eval_results=[result], base_model=None
+        library_name=library, tags=["unimodal", tag], model_name=name, eval_results=[result], base_model=None
     )
+    what = f"An adapter ({change.kind}, in PEFT's format)" if change.kind is not None else "A model, all weights tuned"
+    base = "" if change.kind is None else " It needs its base: the folder `base` here, or `--base FOLDER`."
     arrow = "↑" if row["higher_is_better"] else "↓"
     before = "not taught" if change.before is None else f"{change.before:.3g}"
     lines = [
         f"# {name}",
-        f"An adapter ({change.kind}, in PEFT's format) for the task `{row['task']}`, trained on {change.num_train} "
-        "examples. It needs its base: the folder `base` here, or `--base FOLDER`.",
+        f"{what} for the task `{row['task']}`, trained on {change.num_train} examples.{base}",
         f"```\nunimodal run {row['task']} INPUT --model FOLDER\n```",
         "## Measured",
         f"On {row['n_test']} examples that were held out, the same before and after.",

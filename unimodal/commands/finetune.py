@@ -1,4 +1,4 @@
-"""`unimodal finetune`: a trained model and a user's own examples -> an adapter, with its scores before and after.
+"""`unimodal finetune`: a trained model and a user's own examples -> an adapter, or a model, scored before and after.
 
 What is held out is never trained on. A row that cannot be used is left out, and told with its number and the reason;
 docs/manifests.md shows how the rows of each task are written.
@@ -15,13 +15,14 @@ from unimodal.commands import Parser
 from unimodal.own_tasks import OwnTask, check_settings
 
 CONFIG = "configs/training/finetune.yaml"
+FULL_CONFIG = "configs/training/finetune_full.yaml"
 
 
 def main(arguments: list[str]) -> int:
-    """Trains an adapter."""
+    """Trains an adapter, or all weights."""
     options = _parser().parse_args(arguments)
     task = own_task(check_task(options.task), options.language, dict(map(_setting, options.set)))
-    adapter = adapter_spec(options.adapter)
+    adapter = None if options.full else adapter_spec(options.adapter)
     if not 0 < options.held_out < 1:
         raise ValueError(f"--held-out: expected a share between 0 and 1, got {options.held_out:g}")
     if options.minutes <= 0:
@@ -42,7 +43,7 @@ def main(arguments: list[str]) -> int:
         manifest=options.manifest,
         model=find_folder(options.model),
         out=options.out,
-        config=load_config(options.config),
+        config=load_config(options.config or (FULL_CONFIG if options.full else CONFIG)),
         adapter=adapter,
         minutes=options.minutes,
         share=options.held_out,
@@ -79,6 +80,7 @@ def _parser() -> Parser:
     parser.add_argument("--out", metavar="FOLDER", type=Path, required=True, help="gets the adapter and its card")
     parser.add_argument("--language", metavar="CODE", help="of the speech or text, as in es, where it is another")
     parser.add_argument("--adapter", metavar="NAME", default="lora", help="a name in configs/adapters; default: lora")
+    parser.add_argument("--full", action="store_true", help="no adapter: all weights learn, OUT is a model of its own")
     parser.add_argument("--minutes", metavar="N", type=float, default=15.0, help="of training; default: %(default)g")
     parser.add_argument(
         "--held-out", metavar="SHARE", type=float, default=0.1, help="of the rows, where none says; default: 0.1"
@@ -86,7 +88,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[], help="a setting of the task: names='[cat, dog]'"
     )
-    parser.add_argument("--config", metavar="FILE", default=CONFIG, help="how it is trained; default: %(default)s")
+    parser.add_argument("--config", metavar="FILE", help=f"how it is trained; default: {CONFIG}")
     parser.add_argument("--outside", action="store_true", help="rows may name files outside the manifest's folder")
     parser.add_argument("--resume", action="store_true", help="go on where training stopped")
     return parser

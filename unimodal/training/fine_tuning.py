@@ -1,4 +1,4 @@
-"""Fine-tuning on a manifest in stages: read it, score the base, train an adapter, score that on the same examples."""
+"""Fine-tuning on a manifest in stages: read it, score the base, train, score what came of it on the same examples."""
 
 import json
 import shutil
@@ -12,11 +12,12 @@ from unimodal.catalogue import build_task, task_spec
 from unimodal.columns import Files
 from unimodal.evaluate import Evaluation, evaluate
 from unimodal.extension import added_rows, extend, extended, likenesses, missing_characters
-from unimodal.hub import BASE, Unimodal, load_own
+from unimodal.folder import read_json
+from unimodal.hub import ADAPTER_FILE, BASE, Unimodal, load_own
 from unimodal.manifest import Manifest, Row
 from unimodal.own_tasks import OwnTask, write_tasks
 from unimodal.processor import UnimodalProcessor
-from unimodal.publishing import Change, adapter_card
+from unimodal.publishing import Change, tuned_card
 from unimodal.spec import merge_specs
 from unimodal.stages import Stages
 from unimodal.task import Example, Task
@@ -41,14 +42,17 @@ PARTS = "unimodal.adapters.with_parts.WithParts"
 @final
 @dataclass(frozen=True)
 class Asked:
-    """What a user wants of his data. `adapter` is a spec; `share` is held out where the manifest does not say."""
+    """What a user wants of his data. `share` is held out where the manifest does not say.
+
+    `adapter` is a spec; None: all weights learn, and a model of its own comes of it.
+    """
 
     task: OwnTask
     manifest: Path
     model: Path
     out: Path
     config: Mapping[str, Any]
-    adapter: Mapping[str, Any]
+    adapter: Mapping[str, Any] | None
     minutes: float
     share: float = 0.1
     outside: bool = False
@@ -57,7 +61,7 @@ class Asked:
 
 @final
 class FineTuning:
-    """The stages over one folder, which gets an adapter in PEFT's files with whatever it needs beside its base."""
+    """The stages over one folder, which gets a model, or an adapter in PEFT's files with what its base lacks."""
 
     def __init__(self, asked: Asked) -> None:
         self.asked, self.out = asked, asked.out
@@ -81,7 +85,7 @@ class FineTuning:
         self.stages.run("read the manifest", self.read)
         self.stages.run("score the base", self.score_before)
         self.stages.run("train", self.train)
-        self.stages.run("score the adapter", self.score_after)
+        self.stages.run("score what was trained", self.score_after)
         return self.task.name
 
     def read(self) -> str:
@@ -128,25 +132,31 @@ class FineTuning:
             self.processor.save_pretrained(self.out)
             shutil.rmtree(source)
         write_tasks({self.task.name: self.asked.task} if self.asked.task.settings else {}, self.out)
-        _link(self.out / BASE, self.asked.model)
+        if self.asked.adapter is not None:
+            _link(self.out / BASE, self.asked.model)
         return said
 
     def score_after(self) -> str:
-        """The adapter, loaded as a user does, on the same examples; writes the scores and the card."""
+        """What was trained, loaded as a user does, on the same examples; writes the scores and the card."""
         after = self._score(load_own(self.out), self.tag)
         before = None if self.before is None else self.before.value
         (self.out / METRICS).write_text(
             json.dumps([{**after.row(), "base_value": before}], indent=1) + "\n", encoding="utf-8"
         )
-        settings = json.loads((self.out / "adapter_config.json").read_text(encoding="utf-8"))
-        change = Change(after.row(), before, str(settings.get("peft_type")), len(self.manifest.rows) - after.n_test)
-        (self.out / "README.md").write_text(adapter_card(self.out.name, change), encoding="utf-8")
+        change = Change(after.row(), before, self._kind(), len(self.manifest.rows) - after.n_test)
+        (self.out / "README.md").write_text(tuned_card(self.out.name, change), encoding="utf-8")
         return f"{_said(after)}" + ("" if before is None else f", before {before:.4g}")
 
     @property
     def tag(self) -> str:
         """The token that is put before what the task reads."""
         return self.task.tag or self.task.name
+
+    def _kind(self) -> str | None:
+        """PEFT's name of the adapter; None for a model of its own."""
+        if self.asked.adapter is None:
+            return None
+        return str(read_json(self.out / ADAPTER_FILE).get("peft_type"))
 
     def _built(self, processor: UnimodalProcessor) -> Task:
         own = self.asked.task
@@ -202,9 +212,11 @@ class FineTuning:
         nets += [f"readouts.{net}" for net in sorted(self.nets) if net in model.readouts]
         if self.task.writes in model.postnets:
             nets += [f"prenets.{self.task.writes}", f"postnets.{self.task.writes}"]
-        parts = {"class": PARTS, "adapter": dict(self.asked.adapter), "modules": nets, "rows": self.added}
         config = merge_specs(self.asked.config, {"model": {"source": str(source)}})
-        config["model"]["adapter"] = parts
+        config["model"]["adapter"] = None
+        if self.asked.adapter is not None:
+            adapter = dict(self.asked.adapter)
+            config["model"]["adapter"] = {"class": PARTS, "adapter": adapter, "modules": nets, "rows": self.added}
         config["model"]["objective"] = _renamed(config["model"]["objective"], self.asked.task.like, name)
         config["data"] = {**config["data"], "tasks": {name: self._own_data()}}
         return config

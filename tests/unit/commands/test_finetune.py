@@ -124,3 +124,21 @@ def test_what_cannot_be_asked_is_one_line(finetune: Finetune, tmp_path: Path) ->
 )
 def test_another_language_has_a_name_of_its_own(name: str, language: str | None, settings: dict[str, str]) -> None:
     assert own_task(name, language, {}) == OwnTask(name, settings)
+
+
+def test_without_an_adapter_all_weights_learn(finetune: Finetune, tmp_path: Path) -> None:
+    status, _, error = finetune("translate_fr", write_manifest(tmp_path / "data"), "--full")
+    assert status == 0, error
+    out = tmp_path / "out"
+    names = {path.name for path in out.iterdir()}
+    assert {"model.safetensors", "config.json", "processor_config.json", "README.md", "metrics.json"} <= names
+    assert not {"adapter_config.json", "base", "extended"} & names
+    tuned, base = load_own(out), load_own(tmp_path / "model")
+    changed = {
+        name.partition(".")[0]
+        for name, value in tuned.model.state_dict().items()
+        if name not in base.model.state_dict() or not value.equal(base.model.state_dict()[name])
+    }
+    assert {"embedding", "backbone"} <= changed
+    card = (out / "README.md").read_text(encoding="utf-8")
+    assert "A model, all weights tuned for the task `translate_fr`" in card and "base" not in card

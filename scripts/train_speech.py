@@ -1,0 +1,107 @@
+"""Six spoken-language tasks in one model, and in six twins of one task each at equal steps; all are scored alike.
+
+python -m scripts.train_speech --out runs/speech --steps 20000 [--twins asr st ...] [--limit 100]
+
+`OUT/all` is the model of all tasks, `OUT/only_asr` and so on are its twins; `OUT/scores.json` has their scores beside
+the trivial answers'. The same command goes on where it was stopped: what is finished is not done again.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from scripts.speech_scores import MEASURES, score
+from unimodal.cli import guarded
+from unimodal.hub import load_own
+from unimodal.processor import PIECES_FILE
+from unimodal.spec import merge_specs
+from unimodal.stages import Stages
+from unimodal.training.recipes import fit, learn_pieces, load_config, unfinished
+
+ALL = "all"
+
+
+class Runs:
+    """The model and its twins, each trained and scored as a stage of one folder."""
+
+    def __init__(self, config: dict[str, Any], out: Path, *, twins: list[str], limit: int) -> None:
+        self.out, self.limit = out, limit
+        self.tasks = [*config["data"]["tasks"]]
+        self.texts = config
+        shared = merge_specs(config, {"data": {"pieces": str(out / PIECES_FILE)}})
+        self.configs = {ALL: shared, **{f"only_{task}": _only(shared, task) for task in twins}}
+        out.mkdir(parents=True, exist_ok=True)
+        self.stages = Stages(out, total=2 + 2 * len(self.configs), resume=True)
+
+    def run(self) -> None:
+        texts = self.texts["data"]["texts"]
+        self.stages.run("learn text pieces", self.learn, key=texts, products=(PIECES_FILE,))
+        for name, config in self.configs.items():
+            made = (f"{name}/model.safetensors",)
+            self.stages.run(f"train {name}", lambda name=name: self.train(name), key=config, products=made)
+            key, made = [config, self.limit], (f"{name}/scores.json",)
+            self.stages.run(f"score {name}", lambda name=name: self.score(name), key=key, products=made)
+        self.stages.run("compare", self.compare)
+
+    def learn(self) -> str:
+        return learn_pieces(self.texts, self.out)
+
+    def train(self, name: str) -> str:
+        folder, config = self.out / name, self.configs[name]
+        return fit(config, folder, checkpoint=unfinished(config, folder))
+
+    def score(self, name: str) -> str:
+        tasks = [*self.configs[name]["data"]["tasks"]]
+        scores = score(load_own(self.out / name), tasks, limit=self.limit)
+        (self.out / name / "scores.json").write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
+        return f"{len(tasks)} tasks"
+
+    def compare(self) -> str:
+        """Each measure of the model, of its twin, and of the trivial answers."""
+        scores = {
+            name: json.loads((self.out / name / "scores.json").read_text(encoding="utf-8")) for name in self.configs
+        }
+        rows: dict[str, dict[str, dict[str, float]]] = {}
+        for task in self.tasks:
+            found = dict(scores[ALL][task])
+            twin = scores.get(f"only_{task}")
+            rows[task] = found if twin is None else {**found, "twin": twin[task]["model"]}
+        (self.out / "scores.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        for task, found in rows.items():
+            for measure in found["model"]:
+                said = ", ".join(f"{name} {one[measure]:.4g}" for name, one in found.items())
+                self.stages.console.print(f"{task}: {measure}: {said}", soft_wrap=True)
+        return str(self.out / "scores.json")
+
+
+def _only(config: dict[str, Any], task: str) -> dict[str, Any]:
+    """The same steps of the same size on one task alone."""
+    data = {**config["data"], "tasks": {task: config["data"]["tasks"][task]}}
+    data["mixture"] = {**data["mixture"], "shares": {task: 1.0}}
+    return {**config, "data": data}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", default="configs/training/speech.yaml")
+    parser.add_argument("--out", type=Path, default=Path("runs/speech"))
+    parser.add_argument("--steps", type=int, help="of each run; default: the config's")
+    parser.add_argument("--twins", nargs="*", default=list(MEASURES), choices=list(MEASURES), metavar="TASK")
+    parser.add_argument("--limit", type=int, default=100, help="test examples a task")
+    options = parser.parse_args()
+    return guarded(lambda: run(options))
+
+
+def run(options: argparse.Namespace) -> int:
+    config = load_config(options.config)
+    if options.steps is not None:
+        steps = {"trainer": {"max_steps": options.steps}, "model": {"schedule": {"steps": options.steps}}}
+        config = merge_specs(config, steps)
+    Runs(config, options.out, twins=options.twins, limit=options.limit).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
