@@ -11,7 +11,7 @@ from unimodal.tasks.corpora.registries import CorpusUnavailable
 __all__ = ["CorpusUnavailable", "Synthesiser", "run_program", "version_of"]
 
 PATIENCE = 600
-"""Seconds that a program may take for a sentence: far more than it needs, for the machine may have to do other things."""
+"""Seconds that a program may take for a sentence: far more than it needs, since the machine may be busy."""
 
 
 class Synthesiser(ABC):
