@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from random import Random
 
@@ -21,6 +22,7 @@ from unimodal.prenets.spectrogram import RATE
 from unimodal.prenets.waveform import Waveform
 from unimodal.task import Example, Task
 from unimodal.tasks.clips import sound
+from unimodal.tasks.corpora.made import UNSEEN, MadeSpeech
 from unimodal.tasks.metrics.cepstra import MelCepstralDistortion
 from unimodal.tasks.metrics.errors import CharacterErrorRate, WordErrorRate
 from unimodal.tasks.metrics.intelligibility import ShortTimeIntelligibility
@@ -28,6 +30,8 @@ from unimodal.tasks.metrics.match import ExactMatch
 from unimodal.tasks.metrics.overlap import ChrF
 from unimodal.tasks.metrics.quality import PerceivedQuality
 from unimodal.tasks.metrics.recognised import RecognisedWordErrorRate
+from unimodal.tasks.metrics.voices import equal_error_rate
+from unimodal.tasks.order import rank
 from unimodal.tasks.voices import voice_of
 
 BATCH = 16
@@ -102,6 +106,20 @@ def enhanced(found: Answered) -> Scores:
     }
 
 
+def verified(limit: int) -> Scores:
+    """Whether two clips are of one speaker, by the speaker encoder: all pairs of clips of speakers unheard in training.
+
+    What answers for strangers, whom `sid` never names.
+    """
+    unheard = [clip for clip in MadeSpeech().examples("test") if clip.speaker in UNSEEN]
+    clips = sorted(unheard, key=lambda clip: rank(clip.key))[:limit]
+    vectors = [voice_of(clip.speech).vector for clip in clips]
+    pairs = list(combinations(range(len(clips)), 2))
+    likeness = [_cosine(vectors[one], vectors[other]) for one, other in pairs]
+    is_same = [clips[one].speaker == clips[other].speaker for one, other in pairs]
+    return {"equal error rate": equal_error_rate(likeness, is_same)}
+
+
 MEASURES: Mapping[str, Callable[[Answered], Scores]] = {
     "asr": recognised,
     "st": translated,
@@ -128,6 +146,8 @@ def score(model: Unimodal, names: Sequence[str], *, limit: int) -> dict[str, dic
         if name in RECORDED:
             found["recordings"] = Answered(examples, [example.answer for example in examples])
         scores[name] = {said: MEASURES[name](one) for said, one in found.items()}
+        if name == "sid":
+            scores[name]["speaker encoder on strangers"] = verified(limit)
         print(json.dumps({name: scores[name], "examples": len(examples)}), flush=True)
     return scores
 

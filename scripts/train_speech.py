@@ -9,6 +9,7 @@ the trivial answers'. The same command goes on where it was stopped: what is fin
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,9 @@ class Runs:
         self.stages.run("learn text pieces", self.learn, key=texts, products=(PIECES_FILE,))
         for name, config in self.configs.items():
             made = (f"{name}/model.safetensors",)
-            self.stages.run(f"train {name}", lambda name=name: self.train(name), key=config, products=made)
+            self.stages.run(f"train {name}", partial(self.train, name), key=config, products=made)
             key, made = [config, self.limit], (f"{name}/scores.json",)
-            self.stages.run(f"score {name}", lambda name=name: self.score(name), key=key, products=made)
+            self.stages.run(f"score {name}", partial(self.score, name), key=key, products=made)
         self.stages.run("compare", self.compare)
 
     def learn(self) -> str:
@@ -71,7 +72,7 @@ class Runs:
         (self.out / "scores.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
         for task, found in rows.items():
             for measure in found["model"]:
-                said = ", ".join(f"{name} {one[measure]:.4g}" for name, one in found.items())
+                said = ", ".join(f"{name} {one[measure]:.4g}" for name, one in found.items() if measure in one)
                 self.stages.console.print(f"{task}: {measure}: {said}", soft_wrap=True)
         return str(self.out / "scores.json")
 
@@ -97,7 +98,8 @@ def main() -> int:
 def run(options: argparse.Namespace) -> int:
     config = load_config(options.config)
     if options.steps is not None:
-        steps = {"trainer": {"max_steps": options.steps}, "model": {"schedule": {"steps": options.steps}}}
+        schedule = {"steps": options.steps, "warmup": min(config["model"]["schedule"]["warmup"], options.steps // 10)}
+        steps = {"trainer": {"max_steps": options.steps}, "model": {"schedule": schedule}}
         config = merge_specs(config, steps)
     Runs(config, options.out, twins=options.twins, limit=options.limit).run()
     return 0

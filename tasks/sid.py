@@ -28,7 +28,7 @@ class SpeakerIdentification(Task):
 
     An example in pieces of a small vocabulary:
 
-        <sid> ...
+        <sid> [speech: 31 entries] -> <unit 13> <end>
     """
 
     name = "sid"

@@ -29,7 +29,8 @@ class SpeechTranslation(Task):
 
     An example in pieces of a small vocabulary:
 
-        <st> ...
+        <st> [speech: 77 entries] -> v o t r e ▁ m e s s a g e ▁ a ▁ <C3> <A9> t <C3> <A9> ▁ a c h e m i n <C3> <A9>
+        <end>
     """
 
     reads = ("speech",)

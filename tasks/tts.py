@@ -89,7 +89,8 @@ class SpeechInVoices(Task):
 
     An example in pieces of a small vocabulary:
 
-        <tts_voices> ...
+        <tts_voices> t h e ▁ p a s s w o r d s ▁ y o u ▁ e n t e r e d ▁ a n d ▁ r e ▁ e n t e r e d ▁ d i d ▁ n o t ▁
+        m a t c h ▁ p l e a s e ▁ t r y ▁ a g a i n [voice] -> [frames: 4.72 s]
     """
 
     name = "tts_voices"
