@@ -44,8 +44,8 @@ class Cepstra(EntryFeatures):
 def _cosines(bands: int, number: int) -> Float[Tensor, "f c"]:
     """The first cosines over the bands, each of length 1."""
     places = (torch.arange(bands) + 0.5) * math.pi / bands
-    table = torch.cos(places[:, None] * torch.arange(number))
-    return table / table.norm(dim=0)
+    table: Tensor = functional.normalize(torch.cos(places[:, None] * torch.arange(number)), dim=0)
+    return table
 
 
 def _differences(values: Float[Tensor, "p t c"], lengths: Int[Tensor, " p"]) -> Float[Tensor, "p t c"]:
@@ -62,5 +62,6 @@ def _differences(values: Float[Tensor, "p t c"], lengths: Int[Tensor, " p"]) -> 
 def _around_entries(values: Float[Tensor, "p t c"], frames: int) -> Float[Tensor, "p l c"]:
     """Sums of the frames around every `frames`-th one: two before it, itself and the one behind."""
     before, entries = frames // 2, -(-values.shape[1] // frames)
-    padded = functional.pad(values, (0, 0, before, frames))
-    return padded[:, : entries * frames].unflatten(1, (-1, frames)).sum(2)
+    padded = functional.pad(values, (0, 0, before, frames))[:, : entries * frames]
+    sums: Tensor = padded.unflatten(1, (-1, frames)).sum(2)
+    return sums

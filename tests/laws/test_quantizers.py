@@ -40,6 +40,7 @@ def test_states_and_entries_learn_in_training(spec: object) -> None:
 
 
 @every_quantizer
+@torch.no_grad()
 def test_unevenness_falls_as_more_entries_are_used(spec: object) -> None:
     quantizer = made(spec).eval()
     spread, alone = torch.randn(400, DIM) * 5, torch.randn(1, DIM).expand(400, DIM) * 5

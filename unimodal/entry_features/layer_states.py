@@ -10,7 +10,7 @@ from typing import final
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from unimodal.batching import Pieces, Sequences
 from unimodal.entry_features import EntryFeatures
@@ -32,13 +32,15 @@ class LayerStates(EntryFeatures):
 
     @torch.no_grad()
     def __call__(self, pieces: Pieces) -> Float[Tensor, "p l d"]:
-        model = self._model.to(pieces.entries.device)
+        model = self._model
+        nn.Module.to(model, pieces.entries.device)
         rows = torch.arange(len(pieces.entries), device=pieces.entries.device)
         arrays = {name: array for name, array in pieces.arrays.items() if name != "hidden"}
         alone = replace(pieces, arrays=arrays, rows=rows, starts=torch.zeros_like(rows))
         layout = Layout.of_lengths(pieces.entries, int(pieces.entries.max()))
         hidden, _ = model.encode(Sequences(layout, {self.net: alone}))
-        return hidden.layers[self.layer]
+        states: Tensor = hidden.layers[self.layer]
+        return states
 
     @cached_property
     def _model(self) -> UnimodalForConditionalGeneration:
@@ -48,4 +50,6 @@ class LayerStates(EntryFeatures):
         depth = 0 if model.backbone.encoder is None else len(model.backbone.encoder.blocks)
         if not 0 <= self.layer <= depth:
             raise ValueError(f"layer: {self.folder} has an encoder of {depth} blocks, so no layer {self.layer}")
-        return model.eval().requires_grad_(False)
+        model.eval()
+        model.requires_grad_(False)
+        return model

@@ -64,8 +64,9 @@ class Gumbel(Quantizer):
     def unevenness(self, states: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
         shares = self._scores(states).float().softmax(-1).mean(0)
         perplexities = torch.special.entr(shares).sum(-1).exp()
-        return 1 - perplexities.sum() / shares.numel()
+        unevenness: Tensor = 1 - perplexities.sum() / shares.numel()
+        return unevenness
 
     def _scores(self, states: Float[Tensor, "n d"]) -> Float[Tensor, "n g v"]:
-        scores: Tensor = self.score(states)
-        return scores.unflatten(-1, (self.groups, -1))
+        scores: Tensor = self.score(states).unflatten(-1, (self.groups, -1))
+        return scores

@@ -83,7 +83,9 @@ def _model() -> UnimodalForConditionalGeneration:
         "masking": {"class": "unimodal.prenets.span_masking.SpanMasking", "share": 0.0, "least": 0},
     }
     spec["prenets"]["frames"]["dropout"] = {"class": "unimodal.prenets.dropouts.training.TrainingDropout", "rate": 0.0}
-    return fresh(spec, seed=0).eval()
+    model = fresh(spec, seed=0)
+    model.eval()
+    return model
 
 
 def _batch(model: UnimodalForConditionalGeneration) -> Batch:
@@ -156,7 +158,7 @@ def _unevenness_spreads_the_codes() -> None:
         for _ in range(120):
             rebuilt = (quantizer(states) - states).square().mean()
             optimizer.zero_grad()
-            (rebuilt + weight * quantizer.unevenness(states)).backward()  # type: ignore[no-untyped-call]
+            (rebuilt + weight * quantizer.unevenness(states)).backward()
             optimizer.step()
         codes = quantizer.eval().codes(states)
         shares = [torch.bincount(group, minlength=100) / len(group) for group in codes.unbind(1)]
@@ -250,7 +252,7 @@ def _text_and_speech_are_those_of_the_released_code() -> None:
         _close(found.logits, expected.logits)
     with tempfile.TemporaryDirectory() as name:
         theirs, ours = _released("SpeechT5ForTextToSpeech", Path(name))
-        spoken = []
+        spoken: list[Any] = []
         for model in (theirs, ours):
             torch.manual_seed(4)
             text, voice = torch.arange(4, 12)[None], torch.ones(1, VOICE_DIM)

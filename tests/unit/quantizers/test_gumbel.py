@@ -45,6 +45,7 @@ def test_the_temperature_falls_with_training_alone_and_is_kept() -> None:
     assert quantizer.temperature == 0.5
 
 
+@torch.no_grad()
 def test_unevenness_is_one_less_the_share_of_entries_in_use() -> None:
     quantizer = Gumbel(DIM, groups=2, entries=4)
     with torch.no_grad():
