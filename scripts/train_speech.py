@@ -1,6 +1,6 @@
 """Six spoken-language tasks in one model, and in six twins of one task each at equal steps; all are scored alike.
 
-python -m scripts.train_speech --out runs/speech --steps 20000 [--twins asr st ...] [--limit 100]
+python -m scripts.train_speech --out runs/speech --steps 6000 [--twins asr st ...] [--limit 100]
 
 `OUT/all` is the model of all tasks, `OUT/only_asr` and so on are its twins; `OUT/scores.json` has their scores beside
 the trivial answers'. The same command goes on where it was stopped: what is finished is not done again.
