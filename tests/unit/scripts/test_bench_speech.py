@@ -34,6 +34,6 @@ def test_a_whole_run_says_the_same_on_both_sides(tmp_path: Path) -> None:
     page = (tmp_path / "page.md").read_text("utf-8")
     assert (
         "## Speech" in page
-        and "| tts, batch 8, times as fast | at least 2 |" in page
+        and "| tts, batch 8: times as fast | at least 2 |" in page
         and "| vocoder, batch 1 |" in page
     )
