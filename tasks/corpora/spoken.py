@@ -73,7 +73,7 @@ def translated_clips(
 ) -> list[TranslatedClip]:
     """Studio prompts that another speaker reads in another language: what speech translation is taught with.
 
-    `activated` of English and French: speech of "Activated.", with the text "Activé.".
+    `activated` of English and French: speech of "Activated.", with the text "activé".
     """
     by_language: dict[str, dict[str, Prompt]] = {source: {}, target: {}}
     for prompt in Asterisk().examples(split, cache):
