@@ -216,7 +216,8 @@ class FineTuning:
         config["model"]["adapter"] = None
         if self.asked.adapter is not None:
             adapter = dict(self.asked.adapter)
-            config["model"]["adapter"] = {"class": PARTS, "adapter": adapter, "modules": nets, "rows": self.added}
+            modules = list(dict.fromkeys(nets))  # what writes may be told something as well
+            config["model"]["adapter"] = {"class": PARTS, "adapter": adapter, "modules": modules, "rows": self.added}
         config["model"]["objective"] = _renamed(config["model"]["objective"], self.asked.task.like, name)
         config["data"] = {**config["data"], "tasks": {name: self._own_data()}}
         return config

@@ -5,7 +5,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import yaml
 
 from unimodal import cli
@@ -142,3 +144,29 @@ def test_without_an_adapter_all_weights_learn(finetune: Finetune, tmp_path: Path
     assert {"embedding", "backbone"} <= changed
     card = (out / "README.md").read_text(encoding="utf-8")
     assert "A model, all weights tuned for the task `translate_fr`" in card and "base" not in card
+
+
+@pytest.mark.parametrize("more", [[], ["--full"]], ids=["adapter", "all weights"])
+def test_a_voice_changer_is_tuned(more: list[str], finetune: Finetune, voiced_folder: Path, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "model")
+    shutil.copytree(voiced_folder, tmp_path / "model")
+    rng, rows = np.random.default_rng(0), []
+    for number in range(6):
+        soundfile.write(tmp_path / f"{number}.wav", rng.standard_normal(4000) * 0.1, 16_000)
+        voice = rng.standard_normal(256).round(3).tolist() if number else [1.0] * 7
+        rows.append(json.dumps({"speech": f"{number}.wav", "voice": voice, "answer": f"{number}.wav"}))
+    (tmp_path / "manifest.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    status, said, error = finetune("vc", tmp_path / "manifest.jsonl", *more)
+    assert status == 0, error
+    assert "line 1: voice: the list: a voice is 256 numbers, not 7" in said
+    tuned, base = load_own(tmp_path / "out").model, load_own(tmp_path / "model").model
+    name = "prenets.frames.voice.weight"
+    assert not tuned.state_dict()[name].equal(base.state_dict()[name])
+    if not more:
+        settings = json.loads((tmp_path / "out" / "adapter_config.json").read_text(encoding="utf-8"))
+        assert sorted(settings["modules_to_save"]) == [
+            "postnets.frames",
+            "prenets.frames",
+            "prenets.speech",
+            "readouts.speech",
+        ]
