@@ -6,6 +6,7 @@ import torch
 from unimodal.prenets.spectrogram import RATE
 from unimodal.prenets.waveform import Waveform
 from unimodal.tasks.corpora.asterisk import Asterisk
+from unimodal.tasks.metrics.errors import WordErrorRate
 from unimodal.tasks.metrics.recognised import RecognisedWordErrorRate, recognise
 
 pytest.importorskip("pocketsphinx")
@@ -20,11 +21,11 @@ def test_real_recordings_are_heard_far_better_than_their_texts_are_guessed() -> 
     if not Asterisk().is_cached():
         pytest.skip("Asterisk is not in the cache")
     prompts = [prompt for prompt in Asterisk().examples("train") if prompt.language == "en"]
-    chosen = [prompt for prompt in prompts if 4 <= len(prompt.text.split()) <= 8 and prompt.text.isascii()][:6]
+    chosen = [prompt for prompt in prompts if 4 <= len(prompt.text.split()) <= 8 and prompt.text.isascii()][:4]
     sounds = [Waveform(torch.from_numpy(prompt.speech.samples()), RATE) for prompt in chosen]
     texts = [prompt.text for prompt in chosen]
-    metric = RecognisedWordErrorRate()
-    heard = metric(sounds, texts)
-    assert heard < 0.6 < metric(sounds, texts[::-1])
-    louder = [Waveform(sound.samples.clamp(-0.3, 0.3) * 3, RATE).resampled(8000) for sound in sounds[:1]]
-    assert metric(louder, texts[:1]) <= 1
+    heard = [recognise(sound) for sound in sounds]
+    rate = WordErrorRate()
+    assert rate(heard, texts) < 0.6 < rate(heard, texts[::-1])
+    slow = sounds[0].resampled(8000)
+    assert RecognisedWordErrorRate()([slow], texts[:1]) == rate([recognise(slow)], texts[:1])
