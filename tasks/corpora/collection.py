@@ -70,3 +70,8 @@ def available_texts(*, limit: int, cache: Path | None = None) -> Iterator[str]:
 def _training_texts(corpus: Corpus[Any], cache: Path | None) -> Iterator[str]:
     for example in corpus.examples("train", cache):
         yield from (text[:LONGEST] for text in corpus.texts(example))
+
+
+def catalogue_texts(*, languages: Sequence[str], limit: int, cache: Path | None = None) -> Iterator[str]:
+    """As `texts`, of the catalogues of some languages: as much of each, and English beside each."""
+    return texts([Catalogues(language) for language in languages], limit, cache)

@@ -24,6 +24,7 @@ class State(Enum):
     REPRODUCED = "reproduced"
     DIRECTION = "direction"
     NOT_REPRODUCED = "not reproduced"
+    NOT_MEASURED = "not measured"
     NOT_BUILT = "not built"
 
 
@@ -87,8 +88,9 @@ def find(slug: str) -> Row:
 
 
 def recorded(path: Path = RESULTS) -> dict[str, Result]:
-    """The committed results by slug; a method without one is not built."""
-    results = dict.fromkeys((row.slug for row in rows()), Result(state=State.NOT_BUILT))
+    """The committed results by slug; a method without one was not measured, or is not built if it has no config."""
+    without = {True: Result(state=State.NOT_BUILT), False: Result(state=State.NOT_MEASURED)}
+    results = {row.slug: without[row.config is None] for row in rows()}
     for slug, values in json.loads(path.read_text(encoding="utf-8")).items():
         results[find(slug).slug] = Result.from_dict(values)
     return results
@@ -97,5 +99,6 @@ def recorded(path: Path = RESULTS) -> dict[str, Result]:
 def record(slug: str, result: Result, path: Path = RESULTS) -> None:
     """Writes one method's result into the committed file."""
     results = recorded(path) | {slug: result}
-    built = {name: row.as_dict() for name, row in sorted(results.items()) if row.state is not State.NOT_BUILT}
-    path.write_text(json.dumps(built, indent=1) + "\n", encoding="utf-8")
+    without = (State.NOT_BUILT, State.NOT_MEASURED)
+    measured = {name: row.as_dict() for name, row in sorted(results.items()) if row.state not in without}
+    path.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")

@@ -54,7 +54,11 @@ def test_an_unknown_slug_names_the_nearest() -> None:
 def test_recording_there_and_back(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     path.write_text("{}")
-    assert set(recorded(path).values()) == {Result(state=State.NOT_BUILT)}
+    without = recorded(path)
+    assert set(without.values()) == {Result(state=State.NOT_BUILT), Result(state=State.NOT_MEASURED)}
+    assert {slug for slug, result in without.items() if result.state is State.NOT_MEASURED} == {
+        row.slug for row in rows() if row.config is not None
+    }
     good = Result(state=State.REPRODUCED, measured=EVIDENCE)
     bad = Result(state=State.NOT_REPRODUCED, failed=("cached = uncached: 3 of 9 differ",))
     record("swift", good, path)
@@ -66,7 +70,7 @@ def test_recording_there_and_back(tmp_path: Path) -> None:
 
 
 def test_the_committed_results_name_known_systems() -> None:
-    """A row that has a result has a module, and the other way round."""
+    """A row that has a config, or even a result, has a module, and the other way round."""
     built = {slug for slug, result in recorded().items() if result.state is not State.NOT_BUILT}
     tools = {"__init__", "catalogue", "check", "table", "texts"}
     modules = {path.stem.replace("_", "-") for path in RESULTS.parent.glob("*.py") if path.stem not in tools}
