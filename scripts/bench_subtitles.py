@@ -1,6 +1,6 @@
 """Word errors of verbatim text and character errors of subtitles, of each way to learn both from few verbatim rows.
 
-python -m scripts.bench_subtitles --seeds 3 --out runs/bench_subtitles.json     (20 minutes on one quiet core)
+python -m scripts.bench_subtitles --seeds 3 --out runs/bench_subtitles.json     (about an hour on one core)
 
 What is in the file is not measured again.
 """

@@ -38,7 +38,7 @@ from unimodal.systems.fixtures.announcements import (
 from unimodal.vocabulary import TokenSpace
 
 VERBATIM, SUBTITLE = TEXTS
-STEPS = 200
+STEPS = 600
 ROWS = {VERBATIM: 2, SUBTITLE: 6}
 """Of a batch; there are 19 times as many subtitles to draw from."""
 
