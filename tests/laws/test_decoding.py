@@ -327,7 +327,7 @@ def test_nothing_asked_is_nothing_answered() -> None:
 NO_DROPOUT = {"class": "unimodal.prenets.dropouts.training.TrainingDropout", "rate": 0.5}
 
 
-@pytest.mark.parametrize("seed", [1, 3])  # weights with which rows end at different steps
+@pytest.mark.parametrize("seed", [1, 4, 6])  # weights with which rows end at different steps
 def test_frames_of_a_row_are_those_it_gets_alone(seed: int) -> None:
     torch.manual_seed(seed)
     net = {"frames": {"class": "unimodal.prenets.frames.FramePrenet", "dropout": NO_DROPOUT}}
@@ -337,6 +337,8 @@ def test_frames_of_a_row_are_those_it_gets_alone(seed: int) -> None:
     spec = SPECS["post_norm_learned"]
     spec = {**spec, "prenets": {**spec["prenets"], **net}, "postnets": post}
     tiny = lively(model_of(spec))
+    torch.nn.init.constant_(tiny.get_parameter("postnets.frames.stop.bias"), -3)  # four chances a step to end
+    torch.manual_seed(99)
     asked = items(tiny, 5, 2, 11, 1)
     decoding = Decoding(Greedy(), limit=9)
     together = write_frames(tiny, asked, "frames", decoding)
