@@ -5,11 +5,15 @@ import inspect
 import json
 import statistics
 import textwrap
+from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 import torch
 
+from unimodal.tasks.corpora import CorpusUnavailable
+from unimodal.tasks.corpora.made import MadeSpeech
 from unimodal.vocabulary import TextPieces, TokenSpace, Vocabulary
 
 
@@ -41,6 +45,19 @@ def device(request: pytest.FixtureRequest) -> torch.device:
 def _seed() -> None:
     """Every test starts from the same random state, whichever worker runs it."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_hour_of_speech_is_made() -> Iterator[None]:
+    """Speech that takes a quarter of an hour to make is read where `make data` has made it, and skipped elsewhere."""
+
+    def unavailable(*, cache: Path | None = None) -> None:
+        raise CorpusUnavailable("made speech is not in the cache; `make data` makes it")
+
+    with pytest.MonkeyPatch.context() as patch:
+        if not MadeSpeech().is_cached():
+            patch.setattr("unimodal.tasks.speakers.MadeSpeech", unavailable)
+        yield
 
 
 @pytest.fixture(scope="session")
