@@ -1,12 +1,14 @@
 """What a step of writing frames costs beside the model: the same few operations for any number of rows."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from tests.unit.counted import operations
 from unimodal.prenets.frames import FramePostnet
+from unimodal.prenets.refinement import Refinement
 from unimodal.writers.frames import Ends, FrameWriter
 
 DIM = 6
@@ -17,9 +19,9 @@ def writer(examples: int, ends: Ends, fed: list[Mapping[str, Tensor]]) -> FrameW
         fed.append(arrays)
         return torch.zeros(len(arrays["steps"]), 1, DIM)
 
-    postnet = FramePostnet(DIM, refinement_width=4)
+    postnet = FramePostnet(DIM, refinement=partial(Refinement, width=4))
     with torch.no_grad():
-        postnet.stop.weight.copy_(torch.tensor([[1.0, 0, 0, 0, 0, 0]]))
+        postnet.stop.weight.copy_(torch.tensor([[10.0, 0, 0, 0, 0, 0]]))  # of each frame of a step
         postnet.stop.bias.zero_()
     context = {"voice": torch.arange(examples)[:, None, None]}
     return FrameWriter(postnet, feed=feed, examples=examples, ends=ends, context=context)
