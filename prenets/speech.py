@@ -76,7 +76,8 @@ class SpeechPrenet(Prenet):
         if self.masking is None:
             refuse_hidden(arrays, "speech")
             return embedded
-        return self.masking(embedded, (lengths + 1) // 2, arrays)
+        masked: Tensor = self.masking(embedded, (lengths + 1) // 2, arrays)
+        return masked
 
 
 def _halved(length: int) -> int:

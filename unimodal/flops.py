@@ -32,8 +32,8 @@ class ModelFlops:
     They are linear in entries and in pairs of entries of the same example; the factors are found by counting passes
     over a few entries, so that any part of a block is counted as it is. What padding and packed neighbours cost is no
     use and not counted; attention counts whole, masked or not, as in model-FLOP utilisation (Chowdhery et al. 2022,
-    2204.02311). Nets of modalities are left out: a model's share of them is small, and a run's figure a lower bound. So are
-    the decoders of a model that has several.
+    2204.02311). Nets of modalities are left out: a model's share of them is small, and a run's figure a lower bound. So
+    are the decoders of a model that has several.
     """
 
     source: float = 0.0
@@ -137,7 +137,9 @@ def _encoder(model: UnimodalForConditionalGeneration, size: int) -> float:
 
 def _memories(model: UnimodalForConditionalGeneration, size: int) -> dict[str, Memory]:
     embeds = torch.zeros(1, size, model.backbone.encoder_dim, device=model.device, dtype=model.dtype)
-    return model.backbone.cascade(model.backbone.encode(embeds, _layout(embeds))[1], None, model)[1]
+    memories: dict[str, Memory]
+    _, memories = model.backbone.cascade(model.backbone.encode(embeds, _layout(embeds))[1], None, model)
+    return memories
 
 
 def _decoder(model: UnimodalForConditionalGeneration, source: int | None, size: int) -> float:

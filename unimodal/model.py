@@ -183,7 +183,7 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
         return self.readout_memories.get(name, FIRST)
 
     def read_off(self, net: str, memory: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch c"]:
-        """Scores over the text pieces, each entry of a readout's memory for itself: the first c ids, the pad as blank."""
+        """Scores over the first c ids, the text pieces, of each entry of a readout's memory; the pad is the blank."""
         scores: Tensor = self.readouts[net](memory, self.embedding.score)
         return scores
 

@@ -13,10 +13,10 @@ from tests.laws.tiny import model_of, model_spec
 from tests.unit.counted import Operations
 from unimodal.batching import token_piece
 from unimodal.caches.dense import Dense
-from unimodal.programs import DecoderPass
 from unimodal.generate import Prompt
 from unimodal.lineage import ROUND
 from unimodal.model import UnimodalForConditionalGeneration
+from unimodal.programs import DecoderPass
 from unimodal.session import Session
 from unimodal.tree import TokenTree
 
