@@ -87,7 +87,7 @@ def _gathered(tensors: dict[str, Tensor], loose: Sequence[str]) -> dict[str, Ten
 
 
 def _prepare_modules(model: "UnimodalForConditionalGeneration") -> None:
-    """Refuses what the artefact's name would say nothing of: modules of no config."""
+    """Gets modules ready, and refuses what the artefact's name would say nothing of: modules of no config."""
     for path, module in model.named_modules():
         home = type(module).__module__
         if home.startswith("unimodal.tuning.") or not home.startswith(("unimodal.", "torch.nn.")):
