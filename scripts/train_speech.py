@@ -1,9 +1,10 @@
-"""Six spoken-language tasks in one model, and in six twins of one task each at equal steps; all are scored alike.
+"""Six spoken-language tasks in one model, and in six twins of one task each; all are scored alike.
 
-python -m scripts.train_speech --out runs/speech --steps 6000 [--twins asr st ...] [--limit 100]
+python -m scripts.train_speech --out runs/speech --steps 5000 [--twins asr st ...] [--limit 100]
 
 `OUT/all` is the model of all tasks, `OUT/only_asr` and so on are its twins; `OUT/scores.json` has their scores beside
-the trivial answers'. The same command goes on where it was stopped: what is finished is not done again.
+the trivial answers'. A twin takes its task's share of the steps, so that both hear the task equally often. The same
+command goes on where it was stopped: what is finished is not done again.
 """
 
 import argparse
@@ -78,10 +79,18 @@ class Runs:
 
 
 def _only(config: dict[str, Any], task: str) -> dict[str, Any]:
-    """The same steps of the same size on one task alone."""
+    """One task alone, for as many steps of the same size as are its share of the mixture."""
     data = {**config["data"], "tasks": {task: config["data"]["tasks"][task]}}
+    share = data["mixture"]["shares"][task]
     data["mixture"] = {**data["mixture"], "shares": {task: 1.0}}
-    return {**config, "data": data}
+    return {**of_length(config, round(share * config["trainer"]["max_steps"])), "data": data}
+
+
+def of_length(config: dict[str, Any], steps: int) -> dict[str, Any]:
+    """The same run in another number of steps: it rises and falls in the same share of them."""
+    schedule = config["model"]["schedule"]
+    scaled = {name: schedule[name] * steps // schedule["steps"] for name in ("warmup", "decay")}
+    return merge_specs(config, {"trainer": {"max_steps": steps}, "model": {"schedule": {**scaled, "steps": steps}}})
 
 
 def main() -> int:
@@ -98,9 +107,7 @@ def main() -> int:
 def run(options: argparse.Namespace) -> int:
     config = load_config(options.config)
     if options.steps is not None:
-        schedule = {"steps": options.steps, "warmup": min(config["model"]["schedule"]["warmup"], options.steps // 10)}
-        steps = {"trainer": {"max_steps": options.steps}, "model": {"schedule": schedule}}
-        config = merge_specs(config, steps)
+        config = of_length(config, options.steps)
     Runs(config, options.out, twins=options.twins, limit=options.limit).run()
     return 0
 

@@ -41,3 +41,21 @@ class WarmUpCosine(Schedule):
             done = max(done, seconds / self.seconds)
         falling = (1 + math.cos(math.pi * min(1.0, max(0.0, done)))) / 2
         return rising * (self.floor + (1 - self.floor) * falling)
+
+
+@final
+class WarmUpStableDecay(Schedule):
+    """Linear up to 1 in `warmup` steps, 1, then linear down to 0 in the last `decay` of all (Hu et al. 2024, 2404.06395).
+
+    A run goes on for longer from any checkpoint before the decay, as if it had been meant to from the start.
+    """
+
+    def __init__(self, *, warmup: int, decay: int, steps: int) -> None:
+        if min(warmup, decay) < 0 or warmup + decay > steps:
+            raise ValueError(f"warmup, decay: expected {steps} steps or fewer together, got {warmup} and {decay}")
+        self.warmup, self.decay, self.steps = warmup, decay, steps
+
+    def factor(self, step: int, seconds: float) -> float:
+        rising = (step + 1) / (self.warmup + 1)
+        falling = (self.steps - step) / (self.decay + 1)
+        return max(0.0, min(1.0, rising, falling))
