@@ -20,8 +20,8 @@ from transformers import T5Config, T5ForConditionalGeneration
 from unimodal.config import UnimodalConfig
 from unimodal.conversions.t5 import T5
 from unimodal.layout import Layout
-from unimodal.machine import describe_run
-from unimodal.measure import TimedRatio, timed_ratio
+from unimodal.measuring.machine import describe_run
+from unimodal.measuring.measure import TimedRatio, timed_ratio
 from unimodal.model import UnimodalForConditionalGeneration
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")

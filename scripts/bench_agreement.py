@@ -24,10 +24,10 @@ from unimodal.batching import IGNORED, Padded
 from unimodal.caches import Cache
 from unimodal.caches.once import Once
 from unimodal.caches.quantized import Quantized
-from unimodal.foreign import Checkpoint
-from unimodal.hub import Unimodal, load
+from unimodal.loading.foreign import Checkpoint
+from unimodal.loading.hub import Unimodal, load
 from unimodal.losses import token_losses
-from unimodal.machine import describe_run
+from unimodal.measuring.machine import describe_run
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.task import TaskUnavailable
 from unimodal.tasks.pretrained import SMOLLM2

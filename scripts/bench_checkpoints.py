@@ -21,7 +21,7 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from unimodal.machine import describe_run
+from unimodal.measuring.machine import describe_run
 from unimodal.training.checkpoints import Writer
 from unimodal.training.checkpoints.background import Background
 from unimodal.training.checkpoints.immediate import Immediate

@@ -28,8 +28,8 @@ from scripts.contenders.ours import Ours
 from scripts.contenders.transformers_generate import TransformersGenerate
 from scripts.decoding_shapes import SHAPES, Shape, Traffic
 from scripts.workers import Reply, Request, Worker
-from unimodal.machine import describe_run, read_bandwidth
-from unimodal.measure import Spread
+from unimodal.measuring.machine import describe_run, read_bandwidth
+from unimodal.measuring.measure import Spread
 
 REFERENCE = TransformersGenerate("transformers")
 """Whose ids the others' are compared with."""

@@ -21,15 +21,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from scripts.decoding_shapes import SHAPES
 from unimodal.batching import Item, token_piece
+from unimodal.decoding.generate import Decoding, Prompt, write_tokens
 from unimodal.expressions import any_of, choice, literal, repeat, sequence
-from unimodal.generate import Decoding, Prompt, write_tokens
 from unimodal.grammars import Grammar
 from unimodal.grammars.automaton import Automaton
 from unimodal.grammars.grid import Grid, Mark
 from unimodal.grammars.ordered import Ordered, Slot
 from unimodal.guides import Guide
 from unimodal.guides.grammar import GrammarGuide
-from unimodal.hub import load
+from unimodal.loading.hub import load
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.samplers.beam import Beam
 from unimodal.samplers.greedy import Greedy

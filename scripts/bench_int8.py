@@ -22,10 +22,10 @@ from transformers import T5Config
 
 from unimodal.config import UnimodalConfig
 from unimodal.conversions.t5 import T5
-from unimodal.dtypes import quantize
-from unimodal.machine import describe_run
-from unimodal.measure import TimedRatio, timed_ratio
+from unimodal.measuring.machine import describe_run
+from unimodal.measuring.measure import TimedRatio, timed_ratio
 from unimodal.model import UnimodalForConditionalGeneration
+from unimodal.precision.dtypes import quantize
 from unimodal.quantizations.int4 import Int4
 from unimodal.quantizations.int8 import Int8, Int8Table, quantize_rows
 from unimodal.tables import TokenTable

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from unimodal.machine import describe_run, peak_memory, reset_peak_memory, resident_memory
+from unimodal.measuring.machine import describe_run, peak_memory, reset_peak_memory, resident_memory
 
 Figures = dict[str, float]
 
@@ -57,7 +57,7 @@ def in_process(side: str, folder: Path) -> Figures:
 
 
 def ours(folder: Path) -> Callable[[], nn.Module]:
-    from unimodal.hub import load
+    from unimodal.loading.hub import load
 
     for part in ("conversions.llama", "mixers.attention", "feedforwards.gated", "positions.rotary", "prenets.text"):
         import_module(f"unimodal.{part}")

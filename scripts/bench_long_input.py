@@ -24,7 +24,7 @@ from transformers import BartConfig, T5Config
 from unimodal.config import UnimodalConfig
 from unimodal.conversions.bart import Bart
 from unimodal.conversions.t5 import T5
-from unimodal.machine import describe_run, peak_memory, reset_peak_memory, resident_memory
+from unimodal.measuring.machine import describe_run, peak_memory, reset_peak_memory, resident_memory
 from unimodal.model import UnimodalForConditionalGeneration
 
 LENGTHS = (8192, 16384)

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from transformers.utils import logging
 
-from unimodal.measure import Meter
+from unimodal.measuring.measure import Meter
 from unimodal.systems import mos
 
 

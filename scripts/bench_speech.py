@@ -37,11 +37,11 @@ from transformers import (
 
 from unimodal.config import UnimodalConfig
 from unimodal.conversions.families import conversion_of
-from unimodal.machine import describe_run
-from unimodal.measure import timed_ratio
+from unimodal.loading.vocoding import UnimodalVocoder
+from unimodal.measuring.machine import describe_run
+from unimodal.measuring.measure import timed_ratio
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.rewrites import rewrite
-from unimodal.vocoding import UnimodalVocoder
 
 RATE, HOP = 16_000, 256
 """Of SpeechT5's checkpoints: samples a second, samples a frame."""

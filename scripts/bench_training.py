@@ -42,8 +42,8 @@ from transformers import (
 
 from unimodal.batching import IGNORED, Batch, EncoderDecoder, Item, Packed, Packer, Padded, token_piece
 from unimodal.conversions.t5 import T5
-from unimodal.machine import describe_run
-from unimodal.measure import TimedRatio
+from unimodal.measuring.machine import describe_run
+from unimodal.measuring.measure import TimedRatio
 from unimodal.objectives import total
 from unimodal.training.cli import DEFAULTS
 from unimodal.training.data.bucketings.mixed import Mixed

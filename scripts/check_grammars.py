@@ -34,7 +34,7 @@ from unimodal.codecs.tables import TableCodec
 from unimodal.codecs.text import TextCodec
 from unimodal.codecs.units import UnitCodec
 from unimodal.config import UnimodalConfig
-from unimodal.generate import Decoding, Prompt, write_tokens
+from unimodal.decoding.generate import Decoding, Prompt, write_tokens
 from unimodal.guides import Guide
 from unimodal.guides.grammar import GrammarGuide
 from unimodal.guides.json_schema import JsonSchemaGuide

@@ -22,8 +22,8 @@ def main() -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    from unimodal.evaluate import evaluate
-    from unimodal.hub import load_own
+    from unimodal.loading.hub import load_own
+    from unimodal.measuring.evaluate import evaluate
 
     model = load_own(options.model)
     for task in [model.task(name) for name in options.tasks]:

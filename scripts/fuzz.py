@@ -78,8 +78,8 @@ def fuzz(name: str, seconds: int) -> int:
     warnings.simplefilter("ignore")
     logging.disable(logging.ERROR)
     with atheris.instrument_imports(include=["unimodal"]):
-        import unimodal.hub  # noqa: F401  # and what the readers import
-        import unimodal.manifest
+        import unimodal.data.manifest
+        import unimodal.loading.hub  # noqa: F401  # and what the readers import
         import unimodal.prenets.long_sound
         import unimodal.prenets.pixels
         import unimodal.prenets.table
@@ -136,7 +136,7 @@ def _changed(value: Any, chance: random.Random) -> Any:
 
 
 def load(file: Path) -> object:
-    from unimodal.hub import load
+    from unimodal.loading.hub import load
 
     return load(file.parent)
 
@@ -198,7 +198,7 @@ def index_seeds() -> list[bytes]:
 
 def read_index(file: Path) -> object:
     """The index is read where there is no single file of weights."""
-    from unimodal.hub import load
+    from unimodal.loading.hub import load
 
     weights = file.parent / "model.safetensors"
     if weights.exists():
@@ -214,7 +214,7 @@ def adapter_seeds() -> list[bytes]:
 
 
 def read_adapter(file: Path) -> object:
-    from unimodal.hub import load
+    from unimodal.loading.hub import load
 
     return load(file.parent, base=file.parent)
 
@@ -254,8 +254,8 @@ def manifest_seeds() -> list[bytes]:
 
 def read_manifest(file: Path) -> object:
     """Rows that name files, and how they are divided."""
-    from unimodal.columns import Files
-    from unimodal.manifest import Manifest
+    from unimodal.data.columns import Files
+    from unimodal.data.manifest import Manifest
     from unimodal.tasks.columns.sound import Sound
     from unimodal.tasks.columns.text import Text
 

@@ -16,10 +16,10 @@ from typing import Any
 
 from scripts.speech_scores import MEASURES, score
 from unimodal.cli import guarded
-from unimodal.hub import load_own
+from unimodal.loading.hub import load_own
 from unimodal.processor import PIECES_FILE
+from unimodal.running.stages import Stages
 from unimodal.spec import merge_specs
-from unimodal.stages import Stages
 from unimodal.training.recipes import fit, learn_pieces, load_config, unfinished
 
 ALL = "all"

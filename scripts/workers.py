@@ -88,7 +88,7 @@ class Worker:
 
 def serve(connection: Connection, contender: Contender, folder: Path, threads: int) -> None:
     """Loads a model, and answers requests until nobody asks any more; whatever goes wrong is told, not raised."""
-    from unimodal.machine import peak_memory, reset_peak_memory, resident_memory
+    from unimodal.measuring.machine import peak_memory, reset_peak_memory, resident_memory
 
     def timed(work: Callable[[], Rows]) -> Reply:
         reset_peak_memory()

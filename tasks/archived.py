@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import final, overload
 
-from unimodal.archives import ArchiveFolder
-from unimodal.blocks import Blocked
+from unimodal.data.archives import ArchiveFolder
+from unimodal.data.blocks import Blocked
 from unimodal.tasks import Example, Task
 from unimodal.tasks.raw_values import example_of
 from unimodal.tasks.wrapped import Wrapped

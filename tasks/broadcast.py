@@ -13,8 +13,8 @@ from typing import Any, final
 import torch
 
 from unimodal.codecs.text import TextCodec
-from unimodal.columns import Files
-from unimodal.manifest import read_rows
+from unimodal.data.columns import Files
+from unimodal.data.manifest import read_rows
 from unimodal.tasks import Baseline, Example, Schema, Task
 from unimodal.tasks.baselines import best_constant, constant
 from unimodal.tasks.clips import read_sounds, sound

@@ -5,8 +5,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
-from unimodal.columns import Files
-from unimodal.manifest import Division, Row, digest, groups, read_rows
+from unimodal.data.columns import Files
+from unimodal.data.manifest import Division, Row, digest, groups, read_rows
 from unimodal.tasks import Example, Task
 from unimodal.tasks.on_demand import OnDemand
 from unimodal.tasks.wrapped import Wrapped

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unimodal.archives import Members
+from unimodal.data.archives import Members
 from unimodal.prenets.table import Grid
 from unimodal.prenets.voice import Voice
 from unimodal.prenets.waveform import Waveform

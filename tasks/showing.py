@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from markupsafe import Markup
 from torch import Tensor
 
-from unimodal.evaluate import Evaluation
+from unimodal.measuring.evaluate import Evaluation
 from unimodal.prenets.spectrogram import RATE
 from unimodal.prenets.table import Grid
 from unimodal.prenets.voice import Voice

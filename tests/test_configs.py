@@ -10,10 +10,10 @@ from lightning.pytorch import Trainer
 from unimodal.adapters import Adapter
 from unimodal.build import build
 from unimodal.catalogue import adapter_spec, build_task, checkpoint_task_specs, task_names
-from unimodal.checkpoint_tasks import task_class
 from unimodal.config import UnimodalConfig
 from unimodal.conversions.families import FAMILIES
-from unimodal.generate import decoding_of
+from unimodal.decoding.generate import decoding_of
+from unimodal.loading.checkpoint_tasks import task_class
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.processor import UnimodalProcessor
 from unimodal.spec import load_spec

@@ -8,7 +8,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
-from unimodal.auto import announce
+from unimodal.loading.auto import announce
 
 __version__ = "0.1.0"
 __all__ = [
@@ -21,10 +21,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from unimodal.audit import audit_precision as audit_precision
     from unimodal.config import UnimodalConfig as UnimodalConfig
-    from unimodal.hub import load as load
+    from unimodal.loading.hub import load as load
     from unimodal.model import UnimodalForConditionalGeneration as UnimodalForConditionalGeneration
+    from unimodal.precision.audit import audit_precision as audit_precision
     from unimodal.processor import UnimodalProcessor as UnimodalProcessor
 
 # Where the public names live.
@@ -32,8 +32,8 @@ _HOMES = {
     "UnimodalConfig": "unimodal.config",
     "UnimodalForConditionalGeneration": "unimodal.model",
     "UnimodalProcessor": "unimodal.processor",
-    "audit_precision": "unimodal.audit",
-    "load": "unimodal.hub",
+    "audit_precision": "unimodal.precision.audit",
+    "load": "unimodal.loading.hub",
 }
 
 

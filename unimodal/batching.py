@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from unimodal.balancing import balanced_rows
+from unimodal.data.balancing import balanced_rows
 from unimodal.layout import Layout, stack_ragged
 
 IGNORED = -100

@@ -30,7 +30,7 @@ class UnimodalConfig(PreTrainedConfig):
     quantization: Any = "unimodal.quantizations.none.NoQuantization"
     """The Quantization of the weights, by import path."""
     rescaling: dict[str, int] | None = None
-    """Our tensors whose values were multiplied by powers of two (`unimodal.rescaling`) -> the exponents."""
+    """Our tensors whose values were multiplied by powers of two (`unimodal.precision.rescaling`) -> the exponents."""
     origin: dict[str, Any] | None = None
     """The `config.json` of the checkpoint that was converted: what the way back needs."""
 

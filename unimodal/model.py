@@ -14,23 +14,23 @@ from torch import Tensor, nn
 from transformers import GenerationConfig, GenerationMixin, PreTrainedModel, initialization
 
 from unimodal.batching import Batch, Sequences
-from unimodal.boundaries import Boundaries
 from unimodal.build import build
 from unimodal.caches import Cache
 from unimodal.caches.once import Once
 from unimodal.cascade import FIRST
 from unimodal.config import Parts, UnimodalConfig
-from unimodal.folder import check_folder
-from unimodal.generate import Decoding, decoding_of
+from unimodal.decoding.boundaries import Boundaries
+from unimodal.decoding.generate import Decoding, decoding_of
+from unimodal.decoding.speaking import SpeechLimits, Vocoder, render, source_input, speak
 from unimodal.generators import Asked, Generator
 from unimodal.heads import Head
 from unimodal.hidden import Hidden, Memory
 from unimodal.interface import ModelOutput, Side
 from unimodal.layout import Layout
+from unimodal.loading.folder import check_folder
 from unimodal.modality import Answering, KeywordPostnet, KeywordPrenet, Postnet, Prenet
 from unimodal.outputs import check_outputs, check_single, only_writer, wanted_by, write_rows
 from unimodal.quantizations import Quantization
-from unimodal.speaking import SpeechLimits, Vocoder, render, source_input, speak
 from unimodal.spec import load_spec
 from unimodal.tables import TokenTable
 from unimodal.token_answers import TokenAnswers

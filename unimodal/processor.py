@@ -12,7 +12,7 @@ from transformers.utils.hub import PushToHubMixin
 
 from unimodal.batching import Item, Piece, token_piece
 from unimodal.build import build
-from unimodal.folder import find_folder, read_json
+from unimodal.loading.folder import find_folder, read_json
 from unimodal.modality import Processor
 from unimodal.task import Example, Task
 from unimodal.vocabulary import TextPieces, TokenSpace, Vocabulary

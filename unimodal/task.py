@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from unimodal.codecs import Codec
-from unimodal.columns import Column, Files
+from unimodal.data.columns import Column, Files
 
 SPLITS = ("train", "validation", "test")
 
@@ -78,7 +78,7 @@ class TaskUnavailable(RuntimeError):
 class Metric(ABC):
     """Predictions and references -> one number, by way of what each pair gives to it.
 
-    So any selection of pairs is scored again without comparing anything twice: see `unimodal.intervals`.
+    So any selection of pairs is scored again without comparing anything twice: see `unimodal.measuring.intervals`.
     """
 
     name: str

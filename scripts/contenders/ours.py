@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 from scripts.contenders import Answerer, Contender, Rows
 
 if TYPE_CHECKING:
-    from unimodal.generate import Decoding
+    from unimodal.decoding.generate import Decoding
     from unimodal.model import UnimodalForConditionalGeneration
 
 GREEDY, BEAM = "unimodal.samplers.greedy.Greedy", "unimodal.samplers.beam.Beam"
@@ -36,7 +36,7 @@ class Ours(Contender):
     def open(self, folder: Path, threads: int) -> Callable[[], Answerer]:
         import torch
 
-        from unimodal.hub import load
+        from unimodal.loading.hub import load
 
         torch.set_num_threads(threads)
 
@@ -62,7 +62,7 @@ class _Loaded(Answerer):
         return rows
 
     def _decoding(self, width: int, num_tokens: int) -> "Decoding":
-        from unimodal.generate import decoding_of
+        from unimodal.decoding.generate import decoding_of
 
         if (width, num_tokens) not in self._decodings:
             sampler = GREEDY if width == 1 else {"class": BEAM, "width": width}

@@ -4,7 +4,7 @@ A class is a `CheckpointTask`: its constructor takes the checkpoint and what a u
 everything else. Prompts are those that the checkpoints were published with.
 """
 
-from unimodal.checkpoint_tasks import CheckpointTask, Question
-from unimodal.work import Choice, Result
+from unimodal.loading.checkpoint_tasks import CheckpointTask, Question
+from unimodal.running.work import Choice, Result
 
 __all__ = ["CheckpointTask", "Choice", "Question", "Result"]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
-from unimodal.foreign import Checkpoint
+from unimodal.loading.foreign import Checkpoint
 from unimodal.tasks.checkpoints import CheckpointTask, Choice, Question, Result
 from unimodal.tasks.checkpoints.languages import SPELLINGS, matching
 from unimodal.tasks.checkpoints.writing import TextWriter, joined

@@ -8,8 +8,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from unimodal.foreign import Checkpoint
 from unimodal.interface import ModelOutput
+from unimodal.loading.foreign import Checkpoint
 from unimodal.tasks.checkpoints import CheckpointTask, Choice, Question, Result
 from unimodal.tasks.files import read_pictures, refuse_prompt
 

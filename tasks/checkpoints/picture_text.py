@@ -6,7 +6,7 @@ from typing import final
 
 from torch import Tensor
 
-from unimodal.foreign import Checkpoint
+from unimodal.loading.foreign import Checkpoint
 from unimodal.tasks.checkpoints import CheckpointTask, Choice, Question, Result
 from unimodal.tasks.checkpoints.writing import writing, written
 from unimodal.tasks.files import read_pictures, refuse_prompt

@@ -7,7 +7,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from unimodal.folder import read_json
+from unimodal.loading.folder import read_json
 from unimodal.prenets.spectrogram import RATE
 from unimodal.prenets.waveform import Waveform
 from unimodal.tasks.checkpoints import Question

@@ -7,7 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from unimodal.foreign import Checkpoint
+from unimodal.loading.foreign import Checkpoint
 from unimodal.prenets.spectrogram import RATE
 from unimodal.tasks.checkpoints import CheckpointTask, Choice, Question, Result
 from unimodal.tasks.checkpoints.spoken_answers import SpokenAnswers

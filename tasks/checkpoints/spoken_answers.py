@@ -8,15 +8,15 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from unimodal.foreign import Checkpoint
-from unimodal.hub import load
+from unimodal.decoding.speaking import Vocoder
+from unimodal.loading.foreign import Checkpoint
+from unimodal.loading.hub import load
+from unimodal.loading.vocoding import VocoderCheckpoint
 from unimodal.prenets.spectrogram import NUM_BANDS, RATE, mel_filters
 from unimodal.prenets.vocoders.griffin_lim import Inversion
 from unimodal.prenets.voice import Voice
-from unimodal.speaking import Vocoder
 from unimodal.tasks.checkpoints import Result
 from unimodal.tasks.voices import read_voice
-from unimodal.vocoding import VocoderCheckpoint
 
 _WINDOW, _HOP = 1024, 256
 _LOWEST, _HIGHEST = 80.0, 7600.0

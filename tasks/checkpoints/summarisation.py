@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import final
 
-from unimodal.foreign import Checkpoint
+from unimodal.loading.foreign import Checkpoint
 from unimodal.tasks.checkpoints import CheckpointTask, Choice, Question, Result
 from unimodal.tasks.checkpoints.writing import TextWriter, joined
 

@@ -6,15 +6,15 @@ from typing import Any, final
 
 from torch import Tensor
 
-from unimodal.foreign import Checkpoint
+from unimodal.loading.foreign import Checkpoint
 from unimodal.prenets.spectrogram import RATE
+from unimodal.running.work import join_passages, said_in
 from unimodal.task import Example
 from unimodal.tasks.checkpoints import CheckpointTask, Choice, Question, Result
 from unimodal.tasks.checkpoints.sounds import heard, hearing
 from unimodal.tasks.checkpoints.writing import writing, written
 from unimodal.tasks.clips import LONGEST_SOUND, read_long_sounds, sound
 from unimodal.tasks.files import refuse_prompt
-from unimodal.work import join_passages, said_in
 
 
 @final

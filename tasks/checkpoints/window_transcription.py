@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unimodal.foreign import Checkpoint
 from unimodal.layout import stack_ragged
-from unimodal.passages import Passage, Transcript
+from unimodal.loading.foreign import Checkpoint
 from unimodal.prenets.spectrogram import HOP, RATE
 from unimodal.prenets.waveform import Waveform
 from unimodal.prenets.whisper import WindowLogMel
+from unimodal.running.passages import Passage, Transcript
 from unimodal.tasks.checkpoints import CheckpointTask, Choice, Question, Result
 from unimodal.tasks.checkpoints.languages import two_letters
 from unimodal.tasks.checkpoints.sounds import hearing, read_recordings

@@ -9,12 +9,12 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from unimodal.foreign import Checkpoint
-from unimodal.generate import LIMIT
-from unimodal.generation_config import FIELDS
+from unimodal.decoding.generate import LIMIT
+from unimodal.decoding.generation_config import FIELDS
 from unimodal.generators import Asked
 from unimodal.generators.whole import write_whole
 from unimodal.layout import stack_ragged
+from unimodal.loading.foreign import Checkpoint
 from unimodal.samplers import Hypothesis
 from unimodal.tasks.checkpoints import Choice, Question, Result
 from unimodal.tasks.checkpoints.sentences import cut

@@ -3,6 +3,6 @@
 The contract, `Column`, is the engine's. Laws: see there.
 """
 
-from unimodal.columns import Column, Files
+from unimodal.data.columns import Column, Files
 
 __all__ = ["Column", "Files"]

@@ -3,7 +3,7 @@
 from textwrap import dedent
 from typing import final
 
-from unimodal.columns import string
+from unimodal.data.columns import string
 from unimodal.tasks.columns import Column, Files
 
 

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Sequence
 from typing import final
 
-from unimodal.columns import string
+from unimodal.data.columns import string
 from unimodal.tasks.columns import Column, Files
 
 

@@ -5,7 +5,7 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from unimodal.columns import string
+from unimodal.data.columns import string
 from unimodal.prenets.pixels import read_picture
 from unimodal.tasks.columns import Column, Files
 from unimodal.tasks.files import check_file

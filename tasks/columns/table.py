@@ -2,7 +2,7 @@
 
 from typing import final
 
-from unimodal.columns import string
+from unimodal.data.columns import string
 from unimodal.prenets.table import Grid
 from unimodal.tasks.columns import Column, Files
 from unimodal.tasks.files import check_file

@@ -2,7 +2,7 @@
 
 from typing import final
 
-from unimodal.columns import string
+from unimodal.data.columns import string
 from unimodal.tasks.columns import Column, Files
 
 

@@ -4,7 +4,7 @@ from typing import final
 
 import torch
 
-from unimodal.columns import string
+from unimodal.data.columns import string
 from unimodal.prenets.speaker_encoder import VOICE_DIM
 from unimodal.prenets.voice import Voice
 from unimodal.prenets.waveform import Waveform

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tests.laws.tiny import POST, model_of, model_spec
 from unimodal.batching import IGNORED, Item, Padded, token_piece
-from unimodal.generate import Decoding, Prompt, write_tokens
+from unimodal.decoding.generate import Decoding, Prompt, write_tokens
 from unimodal.guides import Guide
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.samplers import Sampler

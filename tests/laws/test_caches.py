@@ -13,9 +13,9 @@ from tests.laws.parts import ARGUMENTS, DIM, HEAD_DIM, close, factory, final_cla
 from tests.laws.tiny import BUCKETED, CAUSAL, PREFIX, stack
 from unimodal.caches import Cache
 from unimodal.caches.once import Once
+from unimodal.decoding.lineage import ROUND, Lineage
 from unimodal.hidden import Memory
 from unimodal.layout import Layout
-from unimodal.lineage import ROUND, Lineage
 from unimodal.stack import Stack
 
 # `Once` keeps nothing between passes: it is the full pass itself, which the others are held against.

@@ -28,7 +28,7 @@ from tests.laws.parts import final_classes, randomised
 from tests.laws.test_codecs import CASES, made
 from tests.laws.tiny import model_of
 from unimodal.batching import Item
-from unimodal.generate import Decoding, Prompt, stream_tokens, write_frames, write_tokens
+from unimodal.decoding.generate import Decoding, Prompt, stream_tokens, write_frames, write_tokens
 from unimodal.guides.grammar import GrammarGuide
 from unimodal.samplers import Hypothesis, Sampler
 from unimodal.samplers.beam import Beam

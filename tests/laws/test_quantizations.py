@@ -10,9 +10,9 @@ from torch import Tensor
 from tests.laws.parts import ARGUMENTS, DIM, close, final_classes
 from tests.laws.tiny import ARRANGEMENTS, NUM_TOKENS, model_of, model_spec
 from unimodal.build import build
-from unimodal.dtypes import quantize
+from unimodal.decoding.products import Recordable
 from unimodal.model import UnimodalForConditionalGeneration
-from unimodal.products import Recordable
+from unimodal.precision.dtypes import quantize
 from unimodal.quantizations import Quantization
 
 NAMES = final_classes("unimodal.quantizations", Quantization)

@@ -10,8 +10,8 @@ from torch import Tensor
 from tests.laws.parts import ARGUMENTS, close, final_classes
 from tests.laws.tiny import ARRANGEMENTS, NUM_TOKENS, POST, PRE, model_of, model_spec
 from unimodal.build import build
-from unimodal.dtypes import INT8, quantize
 from unimodal.model import UnimodalForConditionalGeneration
+from unimodal.precision.dtypes import INT8, quantize
 from unimodal.quantizations import Quantization
 from unimodal.rewrites import Rewrite, rewrite
 

@@ -13,12 +13,12 @@ from tests.laws.tiny import model_spec
 from unimodal.batching import Item
 from unimodal.caches.dense import Dense
 from unimodal.config import UnimodalConfig
-from unimodal.generate import Prompt
+from unimodal.decoding.generate import Prompt
+from unimodal.decoding.session import Session
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.scorers import LEAST, Scorer
 from unimodal.scorers.connectionist import ConnectionistScorer
 from unimodal.scorers.language_model import LanguageModelScorer
-from unimodal.session import Session
 
 VOCABULARY = {"class": "unimodal.vocabulary.TokenSpace", "ranges": [{"text": TOKENS - 1}, {"task": ["a"]}]}
 

@@ -9,10 +9,10 @@ from torch import Tensor
 from tests.laws.decoding import START, TOKENS, every_model, full_pass, model_and_items
 from unimodal.batching import Item, token_piece
 from unimodal.caches.dense import Dense
-from unimodal.generate import Prompt
+from unimodal.decoding.generate import Prompt
+from unimodal.decoding.session import Session
+from unimodal.decoding.tree import TokenTree
 from unimodal.model import UnimodalForConditionalGeneration
-from unimodal.session import Session
-from unimodal.tree import TokenTree
 
 
 def session_of(tiny: UnimodalForConditionalGeneration, asked: list[Item]) -> tuple[Session, Tensor]:

@@ -13,8 +13,8 @@ import unimodal
 from tests.parity.case import token_prompts
 from tests.parity.cases import llama
 from tests.parity.cases.t5 import t5
-from unimodal.foreign import Checkpoint
-from unimodal.generation_config import FIELDS, NEUTRAL, GenerationRequest, Told
+from unimodal.decoding.generation_config import FIELDS, NEUTRAL, GenerationRequest, Told
+from unimodal.loading.foreign import Checkpoint
 from unimodal.samplers.sampling import Sampling
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # transformers' advice on lengths

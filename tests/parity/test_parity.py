@@ -18,8 +18,8 @@ from unimodal.config import UnimodalConfig
 from unimodal.conversions import Conversion
 from unimodal.conversions.checkpoint import leave_out
 from unimodal.conversions.families import conversion_of
+from unimodal.loading.vocoding import UnimodalVocoder
 from unimodal.model import UnimodalForConditionalGeneration
-from unimodal.vocoding import UnimodalVocoder
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 writing = pytest.mark.parametrize("case", [case for case in CASES if case.prompts], ids=lambda case: case.name)

@@ -16,7 +16,7 @@ from PIL import Image
 from transformers import T5Config, T5ForConditionalGeneration
 
 from unimodal.cli import main
-from unimodal.hub import load
+from unimodal.loading.hub import load
 
 RAN: list[str] = []
 

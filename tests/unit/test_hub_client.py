@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.hub_server import HubServer, Repository, serving
-from unimodal.hub import Unimodal, load
+from unimodal.loading.hub import Unimodal, load
 
 CLIENT = """
 import json, sys

@@ -12,19 +12,19 @@ from unimodal.batching import EncoderDecoder, Item, Packed, Padded, token_piece
 from unimodal.build import build
 from unimodal.catalogue import build_task
 from unimodal.config import UnimodalConfig
-from unimodal.flops import ModelFlops
-from unimodal.generate import Decoding, Prompt, write_tokens
-from unimodal.joint import JointScorer
+from unimodal.decoding.generate import Decoding, Prompt, write_tokens
+from unimodal.decoding.joint import JointScorer
 from unimodal.layout import Layout
+from unimodal.measuring.flops import ModelFlops
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.objectives.connectionist import Connectionist
 from unimodal.outputs import OwnDecoders, TaggedAnswers, writers
 from unimodal.prenets.waveform import Waveform
 from unimodal.quantizations import Quantization
 from unimodal.rewrites import rewrite
+from unimodal.running.shared_source import prompts_of_one_source
 from unimodal.samplers.beam import Beam
 from unimodal.scorers.connectionist import ConnectionistScorer
-from unimodal.shared_source import prompts_of_one_source
 from unimodal.spec import load_spec
 from unimodal.systems.broadcast_subtitle import rows_of_noise
 from unimodal.systems.fixtures.announcements import CONFIGS, small, small_model

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from unimodal.folder import read_json
+from unimodal.loading.folder import read_json
 from unimodal.model import UnimodalForConditionalGeneration
 
 CONFIG = "adapter_config.json"

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from unimodal.adapters import CONFIG, WEIGHTS, Adapter
 from unimodal.block import Block
-from unimodal.folder import read_json
+from unimodal.loading.folder import read_json
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.tuning.prefix import Prefixed
 

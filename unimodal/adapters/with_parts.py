@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from unimodal import adapters
 from unimodal.adapters import CONFIG, WEIGHTS, Adapter
-from unimodal.folder import read_json
+from unimodal.loading.folder import read_json
 from unimodal.model import UnimodalForConditionalGeneration
 
 MODULES = "modules_to_save"

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from unimodal.attention import Part
 from unimodal.caches import Cache, KeysValues, Opening
+from unimodal.decoding.lineage import ROUND, Lineage
 from unimodal.layout import Layout
-from unimodal.lineage import ROUND, Lineage
 
 
 @final

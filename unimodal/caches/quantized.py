@@ -15,8 +15,8 @@ from torch.nn import functional
 from unimodal.attention import Part
 from unimodal.caches import Cache, KeysValues, Opening
 from unimodal.caches.dense import Dense
+from unimodal.decoding.lineage import ROUND
 from unimodal.layout import Layout
-from unimodal.lineage import ROUND
 
 LARGEST = 127
 SCALE = torch.bfloat16

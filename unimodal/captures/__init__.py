@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from unimodal.programs import Runner
+from unimodal.decoding.programs import Runner
 
 if TYPE_CHECKING:
     from unimodal.model import UnimodalForConditionalGeneration

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from unimodal.captures import Capture
 from unimodal.captures.artefacts import Artefacts, user_folder, weights_of
 from unimodal.captures.recording import Recording, is_dense, record
-from unimodal.products import Recordable
-from unimodal.programs import Program, Runner
+from unimodal.decoding.products import Recordable
+from unimodal.decoding.programs import Program, Runner
 
 if TYPE_CHECKING:
     from unimodal.model import UnimodalForConditionalGeneration

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, final
 
 from unimodal.captures import Capture
-from unimodal.programs import Runner, run_eagerly
+from unimodal.decoding.programs import Runner, run_eagerly
 
 if TYPE_CHECKING:
     from unimodal.model import UnimodalForConditionalGeneration

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from unimodal.captures.artefacts import Artefacts, name_of, weights_of
-from unimodal.programs import Program
+from unimodal.decoding.programs import Program
 
 if TYPE_CHECKING:
     from unimodal.model import UnimodalForConditionalGeneration

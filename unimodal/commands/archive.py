@@ -15,8 +15,8 @@ def main(arguments: list[str]) -> int:
     if options.megabytes <= 0:
         raise ValueError(f"--megabytes: expected a number above 0, got {options.megabytes:g}")
 
-    from unimodal.archives import write_archives
     from unimodal.catalogue import build_task, check_task
+    from unimodal.data.archives import write_archives
     from unimodal.tasks.raw_values import members_of
     from unimodal.vocabulary import TextPieces, TokenSpace, Vocabulary
 

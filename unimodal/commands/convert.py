@@ -10,7 +10,7 @@ def main(arguments: list[str]) -> int:
     """Writes the folder in the form asked for."""
     options = _parser().parse_args(arguments)
 
-    from unimodal.hub import Unimodal, load
+    from unimodal.loading.hub import Unimodal, load
 
     if options.out.exists() and any(options.out.iterdir() if options.out.is_dir() else [options.out]):
         raise ValueError(f"{options.out}: is there already; name an empty folder")

@@ -18,13 +18,13 @@ from transformers.utils import logging
 from unimodal.build import build
 from unimodal.catalogue import build_task, check_task
 from unimodal.commands import Parser
-from unimodal.evaluate import Evaluation
-from unimodal.hub import Unimodal, load_own
+from unimodal.loading.hub import Unimodal, load_own
+from unimodal.measuring.evaluate import Evaluation
 from unimodal.report import page
 from unimodal.report.alignments import align, figure
 from unimodal.report.charts import loss, read_curves
+from unimodal.running.stages import Stages
 from unimodal.spec import merge_specs
-from unimodal.stages import Stages
 from unimodal.task import Task, TaskUnavailable
 from unimodal.tasks import showing
 from unimodal.tasks.corpora.collection import all_corpora, fetch_all
@@ -43,7 +43,7 @@ class Settings:
 
     `training` and `adapting` are configs of `unimodal fit`; `pretraining` and `fine_tuning` are laid over them. The
     task `adapted` gets an adapter. `minutes` has `whole`, and what of it is kept for `fine_tuning`, `evaluation` and
-    `slack`. `evaluation` is `unimodal.evaluate.evaluate` with its arguments.
+    `slack`. `evaluation` is `unimodal.measuring.evaluate.evaluate` with its arguments.
     """
 
     training: str

@@ -12,7 +12,7 @@ import yaml
 
 from unimodal.catalogue import adapter_spec, check_task, task_spec
 from unimodal.commands import Parser
-from unimodal.own_tasks import OwnTask, check_settings
+from unimodal.loading.own_tasks import OwnTask, check_settings
 
 CONFIG = "configs/training/finetune.yaml"
 FULL_CONFIG = "configs/training/finetune_full.yaml"
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     from rich.console import Console
     from transformers.utils import logging
 
-    from unimodal.folder import find_folder
+    from unimodal.loading.folder import find_folder
     from unimodal.training.fine_tuning import Asked, FineTuning
     from unimodal.training.recipes import load_config
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from unimodal.catalogue import check_task, checkpoint_task_names, task_names
 from unimodal.commands import Parser
-from unimodal.own_tasks import read_tasks
+from unimodal.loading.own_tasks import read_tasks
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from unimodal.work import Result, Work
+    from unimodal.running.work import Result, Work
 
 OPTIONS = ("source", "target", "timestamps", "voice", "vocoder", "chunk_length_s")
 """Of single tasks; each takes its own and refuses the others."""
@@ -32,9 +32,9 @@ def main(arguments: list[str]) -> int:
     from rich.console import Console
     from transformers.utils import logging
 
-    from unimodal.generate import find_decoding
-    from unimodal.hub import load_asked
-    from unimodal.work import perform
+    from unimodal.decoding.generate import find_decoding
+    from unimodal.loading.hub import load_asked
+    from unimodal.running.work import perform
 
     logging.disable_progress_bar()  # loading takes no two seconds
     decoding = None if options.decoding is None else str(find_decoding(options.decoding))

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from unimodal.auto import MODEL_TYPE
 from unimodal.build import build
 from unimodal.catalogue import task_names, task_spec
 from unimodal.commands import Parser
-from unimodal.folder import CONFIG_FILE, find_folder, read_json
-from unimodal.own_tasks import OwnTask, read_tasks
+from unimodal.loading.auto import MODEL_TYPE
+from unimodal.loading.folder import CONFIG_FILE, find_folder, read_json
+from unimodal.loading.own_tasks import OwnTask, read_tasks
 from unimodal.task import Task
 
 
@@ -50,7 +50,7 @@ def _taught(names: Iterable[str], own: Mapping[str, OwnTask] | None = None) -> d
 
 def _of_model(name: str | Path) -> Mapping[str, Any]:
     """The tasks of a model's folder or an adapter's, by its configs: no weight is read."""
-    from unimodal.hub import ADAPTER_FILE, base_of
+    from unimodal.loading.hub import ADAPTER_FILE, base_of
     from unimodal.processor import SPEC_FILE, UnimodalProcessor
 
     folder = find_folder(name)
@@ -74,7 +74,7 @@ def _origin(folder: Path) -> Mapping[str, Any] | None:
 
 
 def _of_checkpoint(name: str | Path, origin: Mapping[str, Any]) -> Mapping[str, Any]:
-    from unimodal.checkpoint_tasks import known_tasks, task_class
+    from unimodal.loading.checkpoint_tasks import known_tasks, task_class
 
     found = {task: task_class(task, spec) for task, spec in known_tasks(origin).items()}
     if not found:

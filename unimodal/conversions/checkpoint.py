@@ -21,7 +21,7 @@ from transformers import AutoConfig, GenerationConfig, PretrainedConfig, PreTrai
 
 from unimodal.config import UnimodalConfig
 from unimodal.conversions.families import RENAMED, conversion_of
-from unimodal.folder import CONFIG_FILE, read_json, weight_files
+from unimodal.loading.folder import CONFIG_FILE, read_json, weight_files
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.stack import DEEPEST
 

@@ -9,7 +9,7 @@ import torch
 from huggingface_hub import save_torch_state_dict
 from torch import Tensor
 
-from unimodal.folder import CONFIG_FILE
+from unimodal.loading.folder import CONFIG_FILE
 
 if TYPE_CHECKING:
     from gguf import GGUFReader, ReaderTensor

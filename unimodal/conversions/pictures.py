@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from unimodal.folder import read_json
+from unimodal.loading.folder import read_json
 
 PREPROCESSOR_FILE, PROCESSOR_FILE = "preprocessor_config.json", "processor_config.json"
 _STANDARD = [0.5, 0.5, 0.5]

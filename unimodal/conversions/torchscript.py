@@ -7,7 +7,7 @@ import torch
 
 from unimodal.config import UnimodalConfig
 from unimodal.conversions.hifigan import HifiGan
-from unimodal.vocoding import UnimodalVocoder
+from unimodal.loading.vocoding import UnimodalVocoder
 
 _SIZES = {"upsample_rates": [8, 5, 2, 2], "resblock_dilation_sizes": [[1, 3, 5]] * 3}
 """As ours has them by default, under transformers' names: no weight tells rates and dilations."""

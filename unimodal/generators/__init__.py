@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 from transformers import GenerationConfig
 
-from unimodal.generate import Decoding
+from unimodal.decoding.generate import Decoding
 
 if TYPE_CHECKING:
     from unimodal.model import UnimodalForConditionalGeneration

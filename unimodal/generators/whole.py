@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from unimodal.begun import Begun
-from unimodal.generate import LIMIT, decoding_of, write_tokens
-from unimodal.generation_config import THEIR_LIMIT, GenerationRequest
+from unimodal.decoding.begun import Begun
+from unimodal.decoding.generate import LIMIT, decoding_of, write_tokens
+from unimodal.decoding.generation_config import THEIR_LIMIT, GenerationRequest
 from unimodal.generators import Asked, Generator
 from unimodal.layout import stack_ragged
 from unimodal.outputs import check_single

@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unimodal.completions import MOST_TRIES, Completions, Flags, Quote, allowed_tokens
+from unimodal.decoding.completions import MOST_TRIES, Completions, Flags, Quote, allowed_tokens
+from unimodal.decoding.json_schemas import checked_schema, longest_detour, part_alone, subschemas
 from unimodal.guides import Guide
-from unimodal.json_schemas import checked_schema, longest_detour, part_alone, subschemas
 from unimodal.vocabulary import TokenSpace, Vocabulary
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unimodal.products import Recordable
+from unimodal.decoding.products import Recordable
 from unimodal.tables import TokenTable
 
 if TYPE_CHECKING:

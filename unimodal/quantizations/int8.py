@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unimodal.packed import ENGINES, Packed
-from unimodal.products import Multiplier, Recordable, offer, recorded_product
+from unimodal.decoding.products import Multiplier, Recordable, offer, recorded_product
+from unimodal.precision.packed import ENGINES, Packed
 from unimodal.quantizations import Map, Quantization, QuantizedLinear, joined_bias
 from unimodal.tables import TokenTable
 

@@ -20,7 +20,7 @@ command gave its figures, and when. Figures of one table come from one run, its 
 machine that others may have used, too.
 """
 RAN = ("command", "date", "processor", "versions")
-"""What `unimodal.machine.describe_run` gives."""
+"""What `unimodal.measuring.machine.describe_run` gives."""
 
 
 @final

@@ -7,7 +7,7 @@ from typing import final
 
 from markupsafe import Markup
 
-from unimodal.evaluate import Evaluation
+from unimodal.measuring.evaluate import Evaluation
 
 TEMPLATE = "page.html"
 LARGEST = 15_000_000

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unimodal.products import Multiplier, Recordable, offer, recorded_product
+from unimodal.decoding.products import Multiplier, Recordable, offer, recorded_product
 from unimodal.rewrites import Report, Rewrite
 from unimodal.tables import TokenTable
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from unimodal.rows import Rows
+from unimodal.decoding.rows import Rows
 from unimodal.samplers import Choice, Growth, Hypothesis, Search
 
 Pick = Callable[[Tensor], Tensor]

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unimodal.session import Session
+from unimodal.decoding.session import Session
 
 S = TypeVar("S")
 

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from unimodal.decoding.session import Session
 from unimodal.scorers import LEAST, Scorer
-from unimodal.session import Session
 from unimodal.vocabulary import TokenSpace
 
 BLANK = TokenSpace.pad

@@ -14,15 +14,15 @@ from torch import Tensor
 
 from unimodal.batching import begin_rows, token_piece
 from unimodal.caches.dense import Dense
+from unimodal.decoding.session import Session
+from unimodal.decoding.tree import TokenTree
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.scorers import LEAST, Scorer
-from unimodal.session import Session
-from unimodal.tree import TokenTree
 
 
 def read(folder: Path) -> UnimodalForConditionalGeneration:
     """The model of a folder, for a config."""
-    from unimodal.hub import load_own
+    from unimodal.loading.hub import load_own
 
     return load_own(folder).model
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import final
 
-from unimodal.measure import Claim
+from unimodal.measuring.measure import Claim
 
 
 @final

@@ -14,14 +14,14 @@ from unimodal.batching import Item, Packed, Padded, Piece, token_piece
 from unimodal.block import Block
 from unimodal.captures.compiled import Compiled
 from unimodal.catalogue import build_task
+from unimodal.decoding.generate import Decoding, Prompt, write_tokens
 from unimodal.feeds.decoder_states import DecoderStates
-from unimodal.generate import Decoding, Prompt, write_tokens
-from unimodal.hub import load_own
-from unimodal.measure import Claim, Direction, Meter
+from unimodal.loading.hub import load_own
+from unimodal.measuring.measure import Claim, Direction, Meter
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.objectives import Objective, Term, total
+from unimodal.running.shared_source import prompts_of_one_source
 from unimodal.samplers.greedy import Greedy
-from unimodal.shared_source import prompts_of_one_source
 from unimodal.systems import Invariant, System
 from unimodal.systems.fixtures.announcements import (
     TEXTS,

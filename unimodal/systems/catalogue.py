@@ -11,7 +11,7 @@ from typing import Any, final
 
 import yaml
 
-from unimodal.measure import Evidence
+from unimodal.measuring.measure import Evidence
 
 _ROWS = Path(__file__).with_name("catalogue.yaml")
 RESULTS = Path(__file__).with_name("results.json")

@@ -5,7 +5,7 @@ import importlib.util
 import inspect
 from collections.abc import Iterable
 
-from unimodal.measure import Claim, Verdict
+from unimodal.measuring.measure import Claim, Verdict
 from unimodal.systems import Invariant, System
 from unimodal.systems.catalogue import Result, Row, State
 

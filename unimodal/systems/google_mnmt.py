@@ -18,9 +18,9 @@ from torch import Tensor
 
 from unimodal.batching import Item
 from unimodal.caches.once import Once
-from unimodal.generate import Prompt, write_tokens
-from unimodal.hub import Unimodal
-from unimodal.measure import Claim, Meter
+from unimodal.decoding.generate import Prompt, write_tokens
+from unimodal.loading.hub import Unimodal
+from unimodal.measuring.measure import Claim, Meter
 from unimodal.systems import Invariant, System
 from unimodal.systems.fixtures.translators import (
     ENGLISH,

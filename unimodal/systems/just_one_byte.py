@@ -18,7 +18,7 @@ from unimodal.links import Link
 from unimodal.links.in_process import LocalCluster
 from unimodal.links.shared_log import SharedLog, serve_log
 from unimodal.links.unreliable import Unreliable
-from unimodal.measure import Claim, Direction, Meter
+from unimodal.measuring.measure import Claim, Direction, Meter
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.systems import Invariant, System
 from unimodal.systems.fixtures import fresh

@@ -14,7 +14,7 @@ from unimodal.adapters.lora import Lora
 from unimodal.adapters.mos import MixtureOfShards
 from unimodal.adapters.vb_lora import VbLora
 from unimodal.adapters.vera import Vera
-from unimodal.measure import Arm, Claim, Direction, Meter
+from unimodal.measuring.measure import Arm, Claim, Direction, Meter
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.systems import Invariant, System
 from unimodal.systems.fixtures import fresh

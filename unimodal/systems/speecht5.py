@@ -18,7 +18,8 @@ from torch import Tensor
 from unimodal.batching import Batch, Item, Packed, Piece, token_piece
 from unimodal.build import build
 from unimodal.conversions.checkpoint import read_checkpoint, read_model
-from unimodal.measure import Claim, Direction
+from unimodal.loading.vocoding import UnimodalVocoder
+from unimodal.measuring.measure import Claim, Direction
 from unimodal.modality import Processor
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.objectives import Objective, learn
@@ -28,7 +29,6 @@ from unimodal.systems import Invariant, System
 from unimodal.systems.fixtures import fresh
 from unimodal.systems.fixtures.few_labels import PRETRAINED, SCRATCH, FewLabels
 from unimodal.training.module import PACKAGE
-from unimodal.vocoding import UnimodalVocoder
 
 TINY = PACKAGE / "configs" / "models" / "tiny.yaml"
 BANDS, VOICE_DIM = 80, 512

@@ -15,7 +15,7 @@ from unimodal.layer_groups import strided_groups
 from unimodal.links import Link
 from unimodal.links.in_process import LocalCluster
 from unimodal.links.unreliable import Unreliable
-from unimodal.measure import Claim, Direction, Meter
+from unimodal.measuring.measure import Claim, Direction, Meter
 from unimodal.systems import Invariant, System
 from unimodal.systems.fixtures import fresh
 from unimodal.systems.fixtures.language_model import mean_loss, micro_spec

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from unimodal.measure import Direction
+from unimodal.measuring.measure import Direction
 from unimodal.systems.catalogue import Result, Row, State, recorded, rows
 
 _HEAD = """# The systems

@@ -9,17 +9,17 @@ from typing import Any, final
 
 from unimodal.build import build
 from unimodal.catalogue import build_task, task_spec
-from unimodal.columns import Files
-from unimodal.evaluate import Evaluation, evaluate
-from unimodal.extension import added_rows, extend, extended, likenesses, missing_characters
-from unimodal.folder import read_json
-from unimodal.hub import ADAPTER_FILE, BASE, Unimodal, load_own
-from unimodal.manifest import Manifest, Row
-from unimodal.own_tasks import OwnTask, write_tasks
+from unimodal.data.columns import Files
+from unimodal.data.manifest import Manifest, Row
+from unimodal.loading.extension import added_rows, extend, extended, likenesses, missing_characters
+from unimodal.loading.folder import read_json
+from unimodal.loading.hub import ADAPTER_FILE, BASE, Unimodal, load_own
+from unimodal.loading.own_tasks import OwnTask, write_tasks
+from unimodal.loading.publishing import Change, tuned_card
+from unimodal.measuring.evaluate import Evaluation, evaluate
 from unimodal.processor import UnimodalProcessor
-from unimodal.publishing import Change, tuned_card
+from unimodal.running.stages import Stages
 from unimodal.spec import merge_specs
-from unimodal.stages import Stages
 from unimodal.task import Example, Task
 from unimodal.training.data.items import lengths
 from unimodal.training.recipes import fit, unfinished

@@ -45,7 +45,7 @@ class WarmUpCosine(Schedule):
 
 @final
 class WarmUpStableDecay(Schedule):
-    """Linear up to 1 in `warmup` steps, 1, then linear down to 0 in the last `decay` of all (Hu et al. 2024, 2404.06395).
+    """Linear up to 1 in `warmup` steps, 1, then linear down to 0 in the last `decay` (Hu et al. 2024, 2404.06395).
 
     A run goes on for longer from any checkpoint before the decay, as if it had been meant to from the start.
     """

@@ -14,8 +14,8 @@ from transformers import GenerationConfig
 
 from unimodal.batching import begin_rows, token_piece
 from unimodal.caches.once import Once
-from unimodal.generate import Decoding, Prompt, write_tokens
-from unimodal.generation_config import GenerationRequest, Told
+from unimodal.decoding.generate import Decoding, Prompt, write_tokens
+from unimodal.decoding.generation_config import GenerationRequest, Told
 from unimodal.generators import Asked
 from unimodal.guides import NOTHING
 from unimodal.guides.timestamps import TimestampGuide

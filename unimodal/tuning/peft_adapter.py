@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from unimodal.adapters import CONFIG, WEIGHTS, Adapter
-from unimodal.folder import read_json
+from unimodal.loading.folder import read_json
 from unimodal.model import UnimodalForConditionalGeneration
 
 NAME = "default"  # of the one adapter, as peft calls it

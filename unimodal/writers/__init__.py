@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unimodal.tree import TokenTree
+from unimodal.decoding.tree import TokenTree
 
 T = TypeVar("T")
 

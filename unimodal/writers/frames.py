@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from unimodal.decoding.rows import Rows
+from unimodal.decoding.tree import TokenTree
 from unimodal.modality import Postnet
-from unimodal.rows import Rows
-from unimodal.tree import TokenTree
 from unimodal.writers import Step, Writer
 
 Feed = Callable[[Mapping[str, Tensor]], Tensor]

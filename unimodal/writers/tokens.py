@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unimodal.decoding.tree import TokenTree
 from unimodal.guides import Guide
 from unimodal.samplers import Growth, Hypothesis, Search
-from unimodal.tree import TokenTree
 from unimodal.writers import Step, Writer
 
 Head = Callable[[Tensor], Tensor]

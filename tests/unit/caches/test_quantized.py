@@ -2,19 +2,19 @@
 
 import pytest
 import torch
+from tests.unit.test_programs import Kept
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from tests.laws.decoding import START, TOKENS, items, random_model
-from tests.unit.test_programs import Kept
 from unimodal.batching import token_piece
 from unimodal.caches import Cache
 from unimodal.caches.dense import Dense
 from unimodal.caches.quantized import LARGEST, Quantized, decode, encode
-from unimodal.generate import Prompt, decoding_of
+from unimodal.decoding.generate import Prompt, decoding_of
+from unimodal.decoding.session import MakeCache, Session
+from unimodal.decoding.tree import TokenTree
 from unimodal.model import UnimodalForConditionalGeneration
-from unimodal.session import MakeCache, Session
-from unimodal.tree import TokenTree
 
 
 @pytest.mark.parametrize("width", [2, 7, 64])

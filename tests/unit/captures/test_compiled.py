@@ -8,9 +8,9 @@ import torch
 from tests.laws.decoding import items, random_model
 from unimodal.captures import compiled, recording
 from unimodal.captures.compiled import Compiled
-from unimodal.dtypes import quantize
-from unimodal.generate import Decoding, Prompt, write_tokens
+from unimodal.decoding.generate import Decoding, Prompt, write_tokens
 from unimodal.model import UnimodalForConditionalGeneration
+from unimodal.precision.dtypes import quantize
 from unimodal.rewrites import Rewrite
 from unimodal.rewrites.joined import Joined
 from unimodal.rewrites.reordered import Reordered

@@ -12,8 +12,8 @@ import yaml
 
 from unimodal import cli
 from unimodal.commands.finetune import own_task
-from unimodal.hub import load_own
-from unimodal.own_tasks import OwnTask
+from unimodal.loading.hub import load_own
+from unimodal.loading.own_tasks import OwnTask
 from unimodal.spec import load_spec, merge_specs
 from unimodal.training import fine_tuning
 

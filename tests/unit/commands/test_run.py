@@ -11,8 +11,8 @@ import pytest
 import unimodal
 from unimodal import cli
 from unimodal.adapters.lora import Lora
-from unimodal.generate import DECODINGS
-from unimodal.hub import Unimodal, load_own
+from unimodal.decoding.generate import DECODINGS
+from unimodal.loading.hub import Unimodal, load_own
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -28,7 +28,7 @@ def run(
     decodings = tmp_path_factory.mktemp("decoding")
     for path in DECODINGS.glob("*.yaml"):
         (decodings / path.name).write_text(path.read_text() + "limit: 12\n")
-    monkeypatch.setattr("unimodal.generate.DECODINGS", decodings)
+    monkeypatch.setattr("unimodal.decoding.generate.DECODINGS", decodings)
 
     def call(*arguments: object, model: object = tiny_folder) -> tuple[int, str, str]:
         task, *rest = map(str, arguments)

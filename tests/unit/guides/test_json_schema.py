@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from unimodal.codecs.text import TextCodec
-from unimodal.generate import decoding_of
+from unimodal.decoding.generate import decoding_of
 from unimodal.guides.chain import ChainGuide
 from unimodal.guides.grammar import GrammarGuide
 from unimodal.guides.json_schema import JsonSchemaGuide

@@ -9,7 +9,7 @@ import torch
 from tests.laws.test_vocoders import voiced
 from unimodal.conversions.hifigan import HifiGan as Conversion
 from unimodal.conversions.torchscript import convert_hifigan
-from unimodal.hub import load
+from unimodal.loading.hub import load
 from unimodal.prenets.spectrogram import HOP, VOICE
 from unimodal.prenets.vocoders.hifigan import HifiGan
 from unimodal.prenets.vocoders.streaming import SoundStream

@@ -7,7 +7,7 @@ import torch
 
 from unimodal.batching import EncoderDecoder, Item, Padded, Piece, token_piece
 from unimodal.config import UnimodalConfig
-from unimodal.generate import Decoding, write_frames
+from unimodal.decoding.generate import Decoding, write_frames
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.prenets.dropouts.training import TrainingDropout
 from unimodal.prenets.frames import FramePrenet, FrameProcessor

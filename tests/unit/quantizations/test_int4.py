@@ -8,8 +8,8 @@ from transformers import T5Config
 from tests.unit.quantizations.test_int8 import nbytes
 from unimodal.config import UnimodalConfig
 from unimodal.conversions.t5 import T5
-from unimodal.dtypes import INT4
 from unimodal.model import UnimodalForConditionalGeneration
+from unimodal.precision.dtypes import INT4
 from unimodal.quantizations.int4 import Int4, Int4Linear, quantize_groups
 
 

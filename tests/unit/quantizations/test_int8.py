@@ -7,8 +7,8 @@ from transformers import T5Config
 
 from unimodal.config import UnimodalConfig
 from unimodal.conversions.t5 import T5
-from unimodal.dtypes import INT8
 from unimodal.model import UnimodalForConditionalGeneration
+from unimodal.precision.dtypes import INT8
 from unimodal.quantizations.int8 import LARGEST, Int8, Int8Linear, Int8Table, quantize_rows
 from unimodal.tables import TokenTable
 

@@ -10,8 +10,8 @@ import pytest
 import soundfile
 import torch
 
-from unimodal.evaluate import Evaluation, Sample
-from unimodal.hub import Unimodal
+from unimodal.loading.hub import Unimodal
+from unimodal.measuring.evaluate import Evaluation, Sample
 from unimodal.prenets.table import Grid
 from unimodal.prenets.waveform import Waveform
 from unimodal.report import charts, media

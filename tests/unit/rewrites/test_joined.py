@@ -10,10 +10,10 @@ from transformers import T5Config, T5ForConditionalGeneration
 
 from tests.laws.tiny import model_of, model_spec
 from unimodal.adapters.lora import Lora
-from unimodal.dtypes import INT4, INT8, quantize
-from unimodal.foreign import Checkpoint
-from unimodal.hub import load
+from unimodal.loading.foreign import Checkpoint
+from unimodal.loading.hub import load
 from unimodal.mixers.attention import SelfAttention
+from unimodal.precision.dtypes import INT4, INT8, quantize
 from unimodal.rewrites import rewrite
 from unimodal.rewrites.joined import Joined, Product, Share
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from unimodal.measure import Direction, Evidence
+from unimodal.measuring.measure import Direction, Evidence
 from unimodal.systems.catalogue import RESULTS, Result, State, find, record, recorded, rows
 
 EVIDENCE = Evidence(

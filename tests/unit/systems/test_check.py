@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from unimodal import cli
-from unimodal.measure import Claim, Meter, Verdict
+from unimodal.measuring.measure import Claim, Meter, Verdict
 from unimodal.systems import Invariant, System
 from unimodal.systems.catalogue import Result, State, find
 from unimodal.systems.check import check, examine, system_of

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from unimodal.build import build
-from unimodal.measure import Meter
+from unimodal.measuring.measure import Meter
 from unimodal.objectives import Objective
 from unimodal.objectives.hidden_spans import HiddenSpans
 from unimodal.objectives.shared_codes import SharedCodes

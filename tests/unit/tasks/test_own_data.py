@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from unimodal.catalogue import build_task, task_names
-from unimodal.columns import Files
 from unimodal.commands.manifests import page, sample
-from unimodal.hub import Unimodal
-from unimodal.manifest import Division, digest
+from unimodal.data.columns import Files
+from unimodal.data.manifest import Division, digest
+from unimodal.loading.hub import Unimodal
 from unimodal.tasks import Task
 from unimodal.tasks.own_data import OwnData
 from unimodal.vocabulary import Vocabulary

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from unimodal.columns import Files
+from unimodal.data.columns import Files
 from unimodal.prenets.speaker_encoder import VOICE_DIM, SpeakerEncoder
 from unimodal.prenets.voice import Voice
 from unimodal.prenets.waveform import Waveform

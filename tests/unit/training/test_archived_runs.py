@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from tests.unit.training.conftest import Fit, rows
-from unimodal.archives import ArchiveFolder
 from unimodal.commands.archive import main
+from unimodal.data.archives import ArchiveFolder
 
 
 @pytest.fixture

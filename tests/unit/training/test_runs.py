@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from tests.unit.training.conftest import Fit, rows
 from unimodal.cli import main as command_line
-from unimodal.hub import load_own
+from unimodal.loading.hub import load_own
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.spec import load_spec, merge_specs
 from unimodal.task import Example

@@ -9,9 +9,9 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
 from unimodal.batching import Batch, Packer
-from unimodal.blocks import blocks_of
 from unimodal.build import build
 from unimodal.catalogue import check_task, task_spec
+from unimodal.data.blocks import blocks_of
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.processor import PIECES_FILE, SPEC_FILE, UnimodalProcessor
 from unimodal.spec import merge_specs

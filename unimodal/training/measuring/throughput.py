@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 
-from unimodal.flops import BACKWARD, ModelFlops, Peak, peak
+from unimodal.measuring.flops import BACKWARD, ModelFlops, Peak, peak
 from unimodal.training.module import Learner
 
 

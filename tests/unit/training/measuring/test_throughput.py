@@ -11,7 +11,7 @@ from tests.unit.training.conftest import Fit, rows
 from unimodal.batching import Batch, EncoderDecoder, Item, Packed, Padded, token_piece
 from unimodal.config import UnimodalConfig
 from unimodal.conversions.t5 import T5
-from unimodal.flops import BACKWARD, ModelFlops, peak
+from unimodal.measuring.flops import BACKWARD, ModelFlops, peak
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.objectives import total
 from unimodal.objectives.cross_entropy import CrossEntropy

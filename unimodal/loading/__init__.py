@@ -1,0 +1,1 @@
+"""Models in folders and on the Hub: found, checked, built, asked, written, published."""
