@@ -25,7 +25,8 @@ from unimodal.caches import Cache
 from unimodal.caches.once import Once
 from unimodal.caches.quantized import Quantized
 from unimodal.loading.foreign import Checkpoint
-from unimodal.loading.hub import Unimodal, load
+from unimodal.loading.hub import load
+from unimodal.loading.own import Unimodal
 from unimodal.losses import token_losses
 from unimodal.measuring.machine import describe_run
 from unimodal.model import UnimodalForConditionalGeneration

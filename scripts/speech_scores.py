@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from unimodal.cli import guarded
-from unimodal.loading.hub import Unimodal, load_own
+from unimodal.loading.hub import load_own
+from unimodal.loading.own import Unimodal
 from unimodal.prenets.spectrogram import RATE
 from unimodal.prenets.waveform import Waveform
 from unimodal.task import Example, Task

@@ -11,7 +11,7 @@ from unimodal.spec import load_spec
 from unimodal.vocabulary import TextPieces, TokenSpace, Vocabulary
 
 if TYPE_CHECKING:
-    from unimodal.loading.hub import Unimodal
+    from unimodal.loading.own import Unimodal
 
 PROCESSORS: dict[str, Any] = {
     "text": "unimodal.prenets.text.TextProcessor",
@@ -61,7 +61,7 @@ def voiced(pieces: TextPieces) -> "Unimodal":
 def made(pieces: TextPieces, prenets: dict[str, Any], processors: dict[str, Any]) -> "Unimodal":
     """A model with these nets."""
     from unimodal.config import UnimodalConfig
-    from unimodal.loading.hub import Unimodal
+    from unimodal.loading.own import Unimodal
     from unimodal.model import SMALLEST, UnimodalForConditionalGeneration
     from unimodal.processor import UnimodalProcessor
 

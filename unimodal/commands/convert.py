@@ -10,7 +10,8 @@ def main(arguments: list[str]) -> int:
     """Writes the folder in the form asked for."""
     options = _parser().parse_args(arguments)
 
-    from unimodal.loading.hub import Unimodal, load
+    from unimodal.loading.hub import load
+    from unimodal.loading.own import Unimodal
 
     if options.out.exists() and any(options.out.iterdir() if options.out.is_dir() else [options.out]):
         raise ValueError(f"{options.out}: is there already; name an empty folder")

@@ -18,7 +18,8 @@ from transformers.utils import logging
 from unimodal.build import build
 from unimodal.catalogue import build_task, check_task
 from unimodal.commands import Parser
-from unimodal.loading.hub import Unimodal, load_own
+from unimodal.loading.hub import load_own
+from unimodal.loading.own import Unimodal
 from unimodal.measuring.evaluate import Evaluation
 from unimodal.report import page
 from unimodal.report.alignments import align, figure

@@ -12,7 +12,6 @@ from unimodal.build import build
 from unimodal.conversions.checkpoint import copy_accompanying, write_checkpoint
 from unimodal.conversions.pictures import read_pictures
 from unimodal.loading.checkpoint_tasks import CheckpointWork, build_checkpoint_task
-from unimodal.loading.publishing import model_card, push, read_metrics
 from unimodal.loading.tokenizer_files import read_tokenizer
 from unimodal.modality import Extractor
 from unimodal.model import UnimodalForConditionalGeneration
@@ -20,12 +19,14 @@ from unimodal.precision.dtypes import original_states
 from unimodal.running.work import Loaded, Work
 
 PATCHES = "flattened_patches"  # the input of a checkpoint that reads pictures as rows of patches
-_CONVERTED = "A checkpoint of another project, converted; its licence is that of its origin."
 
 
 @final
 class Checkpoint(Loaded):
     """A model of another project in our network, with what came beside its weights."""
+
+    description = "A checkpoint of another project, converted; its licence is that of its origin."
+    licence = None
 
     def __init__(self, model: UnimodalForConditionalGeneration, folder: Path) -> None:
         self.model = model
@@ -85,17 +86,6 @@ class Checkpoint(Loaded):
         """Writes a folder in our form, which `load` reads."""
         self.model.save_pretrained(folder)
         copy_accompanying(self._folder, Path(folder))
-
-    def push_to_hub(
-        self, name: str, *, metrics: str | Path | None = None, private: bool = False, token: str | None = None
-    ) -> str:
-        """Uploads the model with a card to the repository `owner/name`; the commit's address.
-
-        `metrics`: the rows that `make demo` writes into `metrics.json`, which the card shows.
-        """
-        rows = [] if metrics is None else read_metrics(Path(metrics))
-        card = model_card(name, rows, description=_CONVERTED, licence=None)
-        return push(self.save_pretrained, name, card, private=private, token=token)
 
     def save_original(self, folder: str | Path) -> None:
         """Writes a folder in the form that the checkpoint had, which its own project reads."""

@@ -18,9 +18,7 @@ On held-out data, beside the best answer that needs no model.
 """
 
 
-def model_card(
-    name: str, metrics: Sequence[Mapping[str, Any]], *, description: str, licence: str | None = LICENCE
-) -> str:
+def model_card(name: str, metrics: Sequence[Mapping[str, Any]], *, description: str, licence: str | None) -> str:
     """The README of a repository `owner/name`, from rows as `make demo` writes them into `metrics.json`."""
     results = [
         EvalResult(

@@ -17,7 +17,7 @@ from unimodal.build import build
 from unimodal.config import UnimodalConfig
 from unimodal.conversions.checkpoint import copy_accompanying, read_model, write_checkpoint
 from unimodal.loading.auto import MODEL_TYPE
-from unimodal.loading.folder import CONFIG_FILE, check_folder, read_json
+from unimodal.loading.folder import CONFIG_FILE, check_folder, find_folder, read_json
 from unimodal.modality import Postnet
 from unimodal.model import UnimodalForConditionalGeneration
 
@@ -97,6 +97,20 @@ def give_vocoder(model: UnimodalForConditionalGeneration, net: str, vocoder: Uni
     postnet.load_state_dict({**own, **{within + name: value for name, value in alone.items()}})
     model.postnets[net] = postnet.to(device=model.device, dtype=model.dtype).train(model.training)
     config.spec = spec
+
+
+def find_vocoder(name: str | Path, net: str) -> UnimodalVocoder:
+    """A vocoder by its folder or Hub id, or the one that was taught in the post-net `net` of a model of ours.
+
+    Raises ValueError where there is none.
+    """
+    folder = find_folder(name)
+    config = read_json(folder / CONFIG_FILE)
+    if is_vocoder(config):
+        return VocoderCheckpoint.read(folder).model
+    if config.get("model_type") != MODEL_TYPE:
+        raise ValueError(f"{name}: is no vocoder")
+    return take_vocoder(UnimodalForConditionalGeneration.from_pretrained(folder), net)
 
 
 def take_vocoder(model: UnimodalForConditionalGeneration, net: str) -> UnimodalVocoder:

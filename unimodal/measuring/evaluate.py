@@ -10,7 +10,7 @@ import torch
 
 from unimodal.batching import Item
 from unimodal.decoding.generate import Decoding
-from unimodal.loading.hub import Unimodal
+from unimodal.loading.own import Unimodal
 from unimodal.measuring.intervals import bootstrap_interval
 from unimodal.task import Example, Task
 

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unimodal.batching import Item, Padded, Piece
-from unimodal.loading.hub import Unimodal
+from unimodal.loading.own import Unimodal
 from unimodal.report.charts import alignment
 from unimodal.report.page import Figure
 from unimodal.task import Task

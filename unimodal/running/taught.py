@@ -9,7 +9,7 @@ from unimodal.running.work import Choice, Result, Work, join_passages, said_in
 from unimodal.task import Example, Task
 
 if TYPE_CHECKING:
-    from unimodal.loading.hub import Unimodal
+    from unimodal.loading.own import Unimodal
 
 
 @final

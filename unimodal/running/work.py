@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from unimodal.decoding.generate import Decoding
+from unimodal.loading.publishing import model_card, push, read_metrics
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.running.passages import Passage, joined_text
 
@@ -99,6 +100,10 @@ class Loaded(ABC):
     """A model with what it needs to be asked."""
 
     model: UnimodalForConditionalGeneration
+    description: str
+    """On the card of its repository."""
+    licence: str | None
+    """By the name that the Hub has for it; None where it is that of its origin."""
 
     @abstractmethod
     def prepare(
@@ -128,3 +133,18 @@ class Loaded(ABC):
         `model.run("translate", "text.txt", source="en", target="de")`. Raises as `prepare`.
         """
         return perform(self.prepare(task, [Path(path) for path in inputs], prompt=prompt, options=options), decoding)
+
+    @abstractmethod
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Writes a folder in our form, which `unimodal.load` reads."""
+
+    def push_to_hub(
+        self, name: str, *, metrics: str | Path | None = None, private: bool = False, token: str | None = None
+    ) -> str:
+        """Uploads the model with a card to the repository `owner/name`; the commit's address.
+
+        `metrics`: the rows that `make demo` writes into `metrics.json`, which the card shows.
+        """
+        rows = [] if metrics is None else read_metrics(Path(metrics))
+        card = model_card(name, rows, description=self.description, licence=self.licence)
+        return push(self.save_pretrained, name, card, private=private, token=token)

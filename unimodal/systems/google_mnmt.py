@@ -19,7 +19,7 @@ from torch import Tensor
 from unimodal.batching import Item
 from unimodal.caches.once import Once
 from unimodal.decoding.generate import Prompt, write_tokens
-from unimodal.loading.hub import Unimodal
+from unimodal.loading.own import Unimodal
 from unimodal.measuring.measure import Claim, Meter
 from unimodal.systems import Invariant, System
 from unimodal.systems.fixtures.translators import (

@@ -13,7 +13,8 @@ from unimodal.data.columns import Files
 from unimodal.data.manifest import Manifest, Row
 from unimodal.loading.extension import added_rows, extend, extended, likenesses, missing_characters
 from unimodal.loading.folder import read_json
-from unimodal.loading.hub import ADAPTER_FILE, BASE, Unimodal, load_own
+from unimodal.loading.hub import ADAPTER_FILE, BASE, load_own
+from unimodal.loading.own import Unimodal
 from unimodal.loading.own_tasks import OwnTask, write_tasks
 from unimodal.loading.publishing import Change, tuned_card
 from unimodal.measuring.evaluate import Evaluation, evaluate

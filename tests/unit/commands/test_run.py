@@ -12,7 +12,8 @@ import unimodal
 from unimodal import cli
 from unimodal.adapters.lora import Lora
 from unimodal.decoding.generate import DECODINGS
-from unimodal.loading.hub import Unimodal, load_own
+from unimodal.loading.hub import load_own
+from unimodal.loading.own import Unimodal
 
 Run = Callable[..., tuple[int, str, str]]
 

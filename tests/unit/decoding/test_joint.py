@@ -12,7 +12,7 @@ from tests.laws.test_scorers import ASKED, CASES, LANGUAGE_MODEL, MODEL, begin, 
 from unimodal.batching import Item, Piece, token_piece
 from unimodal.decoding.generate import Decoding, Prompt, decoding_of, write_tokens
 from unimodal.decoding.joint import JointScorer
-from unimodal.loading.hub import Unimodal
+from unimodal.loading.own import Unimodal
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.samplers import Sampler
 from unimodal.samplers.beam import Beam

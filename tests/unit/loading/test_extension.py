@@ -20,7 +20,8 @@ from unimodal.loading.extension import (
     missing_characters,
     places,
 )
-from unimodal.loading.hub import Unimodal, load_own
+from unimodal.loading.hub import load_own
+from unimodal.loading.own import Unimodal
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.processor import UnimodalProcessor
 from unimodal.vocabulary import TextPieces, TokenSpace, Vocabulary

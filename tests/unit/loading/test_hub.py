@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from unimodal.config import UnimodalConfig
 from unimodal.decoding.generate import Decoding
-from unimodal.loading.hub import Unimodal, load
+from unimodal.loading.hub import load
+from unimodal.loading.own import Unimodal
 from unimodal.model import SMALLEST, UnimodalForConditionalGeneration
 from unimodal.processor import UnimodalProcessor
 from unimodal.samplers.beam import Beam

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from unimodal.codecs.text import TextCodec
-from unimodal.loading.hub import Unimodal
+from unimodal.loading.own import Unimodal
 from unimodal.measuring.evaluate import FEWEST, evaluate
 from unimodal.task import Baseline, Example, Schema, Task
 from unimodal.tasks.metrics.match import ExactMatch

@@ -11,7 +11,8 @@ from transformers import BartConfig, BartForConditionalGeneration, T5Config, T5F
 
 from unimodal import cli
 from unimodal.loading.foreign import Checkpoint
-from unimodal.loading.hub import Unimodal, load
+from unimodal.loading.hub import load
+from unimodal.loading.own import Unimodal
 from unimodal.precision.dtypes import INT8, NUMBER_TYPES, quantize
 
 INPUTS = {name: torch.arange(2, 12).reshape(2, 5) for name in ("input_ids", "decoder_input_ids")}

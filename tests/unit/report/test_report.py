@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import torch
 
-from unimodal.loading.hub import Unimodal
+from unimodal.loading.own import Unimodal
 from unimodal.measuring.evaluate import Evaluation, Sample
 from unimodal.prenets.table import Grid
 from unimodal.prenets.waveform import Waveform

@@ -13,7 +13,7 @@ from unimodal.catalogue import build_task, task_names
 from unimodal.commands.manifests import page, sample
 from unimodal.data.columns import Files
 from unimodal.data.manifest import Division, digest
-from unimodal.loading.hub import Unimodal
+from unimodal.loading.own import Unimodal
 from unimodal.tasks import Task
 from unimodal.tasks.own_data import OwnData
 from unimodal.vocabulary import Vocabulary

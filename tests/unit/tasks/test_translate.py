@@ -2,7 +2,7 @@
 
 import pytest
 
-from unimodal.loading.hub import Unimodal
+from unimodal.loading.own import Unimodal
 from unimodal.tasks import Example
 from unimodal.tasks.own_data import OwnData
 from unimodal.tasks.translate import Translation

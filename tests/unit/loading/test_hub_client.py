@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.hub_server import HubServer, Repository, serving
-from unimodal.loading.hub import Unimodal, load
+from unimodal.loading.hub import load
+from unimodal.loading.own import Unimodal
 
 CLIENT = """
 import json, sys
