@@ -7,7 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from random import Random
@@ -17,10 +17,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from unimodal.cli import guarded
+from unimodal.decoding.generate import find_decoding
 from unimodal.loading.hub import load_own
 from unimodal.loading.own import Unimodal
 from unimodal.prenets.spectrogram import RATE
 from unimodal.prenets.waveform import Waveform
+from unimodal.spec import load_spec
 from unimodal.task import Example, Task
 from unimodal.tasks.clips import sound
 from unimodal.tasks.corpora.made import UNSEEN, MadeSpeech
@@ -33,6 +35,7 @@ from unimodal.tasks.metrics.quality import PerceivedQuality
 from unimodal.tasks.metrics.recognised import RecognisedWordErrorRate
 from unimodal.tasks.metrics.voices import equal_error_rate
 from unimodal.tasks.order import rank
+from unimodal.tasks.speakers import STUDIO
 from unimodal.tasks.voices import voice_of
 
 BATCH = 16
@@ -121,33 +124,48 @@ def verified(limit: int) -> Scores:
     return {"equal error rate": equal_error_rate(likeness, is_same)}
 
 
-MEASURES: Mapping[str, Callable[[Answered], Scores]] = {
-    "asr": recognised,
-    "st": translated,
-    "tts_voices": spoken,
-    "vc": converted,
-    "se": enhanced,
-    "sid": identified,
+@dataclass(frozen=True)
+class Trial:
+    """A task on held-out examples: how its answers are measured, what of its settings is changed, how it decodes."""
+
+    task: str
+    measure: Callable[[Answered], Scores]
+    settings: Mapping[str, object] = field(default_factory=dict)
+    decoding: Mapping[str, object] = field(default_factory=lambda: GREEDY)
+    has_recordings: bool = False
+    """Whether the recordings themselves are measured: the bound that an answer can hope for."""
+
+
+GREEDY: Mapping[str, object] = {"sampler": "unimodal.samplers.greedy.Greedy", "limit": STEPS}
+TRIALS: Mapping[str, Trial] = {
+    "asr": Trial("asr", recognised),
+    "asr, joint": Trial("asr", recognised, decoding=load_spec(find_decoding("joint"))),
+    "st": Trial("st", translated),
+    "tts_voices": Trial("tts_voices", spoken, has_recordings=True),
+    "tts_voices, studio": Trial("tts_voices", spoken, settings={"speakers": [STUDIO]}, has_recordings=True),
+    "vc": Trial("vc", converted),
+    "se": Trial("se", enhanced),
+    "sid": Trial("sid", identified),
 }
-RECORDED = ("tts_voices",)
-"""Tasks whose real recordings are measured as well: the bound that an answer can hope for."""
+TASKS = tuple(dict.fromkeys(trial.task for trial in TRIALS.values()))
 
 
 def score(model: Unimodal, names: Sequence[str], *, limit: int) -> dict[str, dict[str, Scores]]:
-    """By task: the measures of the model, of trivial answers that are sound or text, of the recordings themselves."""
+    """By trial of some tasks: the measures of the model, and of trivial answers or of the recordings themselves."""
     scores: dict[str, dict[str, Scores]] = {}
-    for name in names:
-        task = model.task(name)
+    for name, trial in TRIALS.items():
+        if trial.task not in names:
+            continue
+        task = model.task(trial.task, **trial.settings)
         examples = chosen(task.examples("test"), limit)
-        found = {"model": Answered(examples, answers(model, task, examples))}
-        for said, trivial in task.trivial(task.examples("train")).items():
-            given = [trivial(example) for example in examples]
-            if name not in RECORDED:  # whose trivial answers are frames, which no recogniser hears
-                found[said] = Answered(examples, given)
-        if name in RECORDED:
+        found = {"model": Answered(examples, answers(model, task, examples, trial.decoding))}
+        if trial.has_recordings:
             found["recordings"] = Answered(examples, [example.answer for example in examples])
-        scores[name] = {said: MEASURES[name](one) for said, one in found.items()}
-        if name == "sid":
+        else:
+            for said, trivial in task.trivial(task.examples("train")).items():
+                found[said] = Answered(examples, [trivial(example) for example in examples])
+        scores[name] = {said: trial.measure(one) for said, one in found.items()}
+        if trial.task == "sid":
             scores[name]["speaker encoder on strangers"] = verified(limit)
         print(json.dumps({name: scores[name], "examples": len(examples)}), flush=True)
     return scores
@@ -158,10 +176,9 @@ def chosen(examples: Sequence[Example], limit: int) -> list[Example]:
     return [examples[place] for place in Random(0).sample(range(len(examples)), len(examples))[:limit]]
 
 
-def answers(model: Unimodal, task: Task, examples: Sequence[Example]) -> list[object]:
-    """The model's, greedily."""
+def answers(model: Unimodal, task: Task, examples: Sequence[Example], decoding: Mapping[str, object]) -> list[object]:
+    """The model's."""
     torch.manual_seed(0)  # the pre-net's noise is the same every time
-    decoding = {"sampler": "unimodal.samplers.greedy.Greedy", "limit": STEPS}
     found: list[object] = []
     for start in range(0, len(examples), BATCH):
         results = model.answer(task, examples[start : start + BATCH], decoding=decoding)
@@ -186,7 +203,7 @@ def _mean(values: Sequence[float]) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="a model's folder, or an adapter's")
-    parser.add_argument("--tasks", nargs="+", default=list(MEASURES), choices=list(MEASURES))
+    parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
     parser.add_argument("--limit", type=int, default=100, help="examples a task, always the same ones")
     parser.add_argument("--out", type=Path, help="file that gets the scores as JSON")
     options = parser.parse_args()

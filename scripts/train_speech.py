@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from scripts.speech_scores import MEASURES, score
+from scripts.speech_scores import TASKS, TRIALS, score
 from unimodal.cli import guarded
 from unimodal.loading.hub import load_own
 from unimodal.processor import PIECES_FILE
@@ -30,7 +30,6 @@ class Runs:
 
     def __init__(self, config: dict[str, Any], out: Path, *, twins: list[str], limit: int) -> None:
         self.out, self.limit = out, limit
-        self.tasks = [*config["data"]["tasks"]]
         self.texts = config
         shared = merge_specs(config, {"data": {"pieces": str(out / PIECES_FILE)}})
         self.configs = {ALL: shared, **{f"only_{task}": _only(shared, task) for task in twins}}
@@ -66,15 +65,14 @@ class Runs:
             name: json.loads((self.out / name / "scores.json").read_text(encoding="utf-8")) for name in self.configs
         }
         rows: dict[str, dict[str, dict[str, float]]] = {}
-        for task in self.tasks:
-            found = dict(scores[ALL][task])
-            twin = scores.get(f"only_{task}")
-            rows[task] = found if twin is None else {**found, "twin": twin[task]["model"]}
+        for name, found in scores[ALL].items():
+            twin = scores.get(f"only_{TRIALS[name].task}")
+            rows[name] = found if twin is None else {**found, "twin": twin[name]["model"]}
         (self.out / "scores.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-        for task, found in rows.items():
+        for name, found in rows.items():
             for measure in found["model"]:
-                said = ", ".join(f"{name} {one[measure]:.4g}" for name, one in found.items() if measure in one)
-                self.stages.console.print(f"{task}: {measure}: {said}", soft_wrap=True)
+                said = ", ".join(f"{whose} {one[measure]:.4g}" for whose, one in found.items() if measure in one)
+                self.stages.console.print(f"{name}: {measure}: {said}", soft_wrap=True)
         return str(self.out / "scores.json")
 
 
@@ -98,7 +96,7 @@ def main() -> int:
     parser.add_argument("--config", default="configs/training/speech.yaml")
     parser.add_argument("--out", type=Path, default=Path("runs/speech"))
     parser.add_argument("--steps", type=int, help="of each run; default: the config's")
-    parser.add_argument("--twins", nargs="*", default=list(MEASURES), choices=list(MEASURES), metavar="TASK")
+    parser.add_argument("--twins", nargs="*", default=list(TASKS), choices=list(TASKS), metavar="TASK")
     parser.add_argument("--limit", type=int, default=100, help="test examples a task")
     options = parser.parse_args()
     return guarded(lambda: run(options))

@@ -15,6 +15,7 @@ from unimodal.tasks.on_demand import OnDemand
 from unimodal.tasks.speakers import clips_of
 from unimodal.tasks.voices import asked_voice, require_encoder, voice_of
 from unimodal.tasks.worlds.noisy_speech import NoisySpeech
+from unimodal.writers.frames import Pace
 
 
 @final
@@ -35,6 +36,7 @@ class SpeechEnhancement(Task):
     writes = "frames"
     metric = MelDistance()
     options = ("voice",)
+    pace = Pace(1.0, 1.0)  # as long as what is heard
 
     def __init__(
         self,

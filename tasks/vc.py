@@ -16,6 +16,7 @@ from unimodal.tasks.on_demand import OnDemand
 from unimodal.tasks.order import rank
 from unimodal.tasks.speakers import Enrolment, clips_of
 from unimodal.tasks.voices import asked_voice, require_encoder, voice_of
+from unimodal.writers.frames import Pace
 
 
 @final
@@ -35,6 +36,7 @@ class VoiceConversion(Task):
     writes = "frames"
     metric = MelDistance()
     options = ("voice",)
+    pace = Pace(0.5, 2.0)  # of pairs in the corpora nine tenths lie between 0.75 and 1.25
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from unimodal.codecs import Codec
 from unimodal.data.columns import Column, Files
+from unimodal.writers.frames import ANY_PACE, Pace
 
 SPLITS = ("train", "validation", "test")
 
@@ -114,6 +115,8 @@ class Task(ABC):
     metric: Metric
     options: tuple[str, ...] = ()
     """Parameters of the constructor that a user may give beside a question: `--chunk-length-s`, `--voice`."""
+    pace: Pace = ANY_PACE
+    """Of an answer in frames, where something is known of how long it lasts."""
     tag: str | None = None
     """The token that is put before what is read, where several tasks share one; None: the one of the task's name."""
 

@@ -27,7 +27,7 @@ from unimodal.samplers.greedy import Greedy
 from unimodal.spec import load_spec
 from unimodal.vocabulary import Vocabulary
 from unimodal.writers import Writer
-from unimodal.writers.frames import Ends, FrameWriter
+from unimodal.writers.frames import ANY_PACE, Ends, FrameWriter, Pace
 from unimodal.writers.tokens import TokenWriter
 
 if TYPE_CHECKING:
@@ -210,14 +210,21 @@ def _token_writer(
 
 
 def write_frames(
-    model: "UnimodalForConditionalGeneration", items: Sequence[Item], net: str, decoding: Decoding
+    model: "UnimodalForConditionalGeneration",
+    items: Sequence[Item],
+    net: str,
+    decoding: Decoding,
+    *,
+    pace: Pace = ANY_PACE,
 ) -> list[dict[str, Tensor]]:
-    """For every item what the post-net `net` decoded at its steps."""
+    """For every item what the post-net `net` decoded at its steps; `pace` counts the longest piece of the prompt."""
     start = model.postnet(net).start()
     prompt = Prompt.of(model, items, [Piece(net, {**start, **item.beside}, 1) for item in items])
     beside = {name: [item.beside[name] for item in items] for name in (items[0].beside if items else ())}
     context = {name: torch.stack(arrays).to(model.device) for name, arrays in beside.items()}
-    return go_on_with_frames(model, prompt, net, decoding, ends=Ends(decoding.limit), context=context)
+    longest = torch.tensor([max(piece.positions for piece in item.prompt) for item in items])
+    ends = pace.ends(longest, limit=decoding.limit)
+    return go_on_with_frames(model, prompt, net, decoding, ends=ends, context=context)
 
 
 def go_on_with_frames(
@@ -236,7 +243,8 @@ def go_on_with_frames(
         rows = next(iter(arrays.values())).shape[0]
         return prenet.embed(arrays, torch.ones(rows, dtype=torch.long), model.embed_tokens)
 
-    writer = FrameWriter(model.postnet(net), feed=feed, examples=prompt.rows, ends=ends, context=context)
-    for _ in steps(decoding.session(model, limit=ends.longest), prompt, writer):
+    writer = FrameWriter(model.postnet(net), feed=feed, ends=ends, context=context)
+    limit = int(ends.longest.max()) if prompt.rows else 0
+    for _ in steps(decoding.session(model, limit=limit), prompt, writer):
         pass
     return writer.answers()

@@ -36,10 +36,10 @@ class SpeechLimits:
     minlenratio: float = 0.0
     maxlenratio: float = 20.0
 
-    def ends(self, entries: int, *, reduction: int) -> Ends:
-        """In steps of `reduction` frames."""
+    def ends(self, rows: int, entries: int, *, reduction: int) -> Ends:
+        """Of rows of so many entries, in steps of `reduction` frames."""
         shortest, longest = (int(entries * ratio / reduction) for ratio in (self.minlenratio, self.maxlenratio))
-        return Ends(longest=max(shortest, longest, 1), shortest=shortest, threshold=self.threshold)
+        return Ends.alike(rows, longest=max(shortest, longest, 1), shortest=shortest, threshold=self.threshold)
 
 
 def speak(
@@ -74,7 +74,7 @@ def speak(
     try:
         with torch.inference_mode():
             memories = model.encode_inputs(given)[1]
-        ends = limits.ends(memories["encoder"].hidden.shape[1], reduction=postnet.reduction)
+        ends = limits.ends(rows, memories["encoder"].hidden.shape[1], reduction=postnet.reduction)
         prompt = Prompt(lambda model: memories, begin_rows(pieces, model.kinds))
         steps = Decoding(Greedy()) if decoding is None else decoding
         written = go_on_with_frames(model, prompt, net, steps, ends=ends, context=begun)

@@ -64,7 +64,7 @@ class Unimodal(Loaded):
         began = time.perf_counter()
         chosen = self.decoding(decoding)
         if task.codec is None:
-            written = write_frames(self.model, items, task.writes, chosen)
+            written = write_frames(self.model, items, task.writes, chosen, pace=task.pace)
             seconds = (time.perf_counter() - began) / max(len(items), 1)
             return [
                 Result(task.name, self.model.postnet(task.writes).render(steps), None, (), seconds) for steps in written

@@ -44,7 +44,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Runs, list[tu
     return Runs(config, tmp_path / "out", twins=["asr", "sid"], limit=5), asked
 
 
-def test_each_twin_takes_the_same_steps_on_its_task_alone(runs: tuple[Runs, list[tuple[str, Any]]]) -> None:
+def test_each_twin_takes_its_share_of_the_steps_on_its_task_alone(runs: tuple[Runs, list[tuple[str, Any]]]) -> None:
     one, asked = runs
     one.run()
     configs = {name: config for name, config in asked if not name.startswith("score")}
@@ -52,7 +52,12 @@ def test_each_twin_takes_the_same_steps_on_its_task_alone(runs: tuple[Runs, list
     assert list(configs["all"]["data"]["tasks"]) == ["asr", "sid"]
     twin = configs["only_sid"]
     assert list(twin["data"]["tasks"]) == ["sid"] and twin["data"]["mixture"]["shares"] == {"sid": 1.0}
-    assert twin["trainer"] == configs["all"]["trainer"] and twin["model"] == configs["all"]["model"]
+    share, whole = configs["all"]["data"]["mixture"]["shares"]["sid"], configs["all"]["trainer"]["max_steps"]
+    assert twin["trainer"] == {**configs["all"]["trainer"], "max_steps": round(share * whole)}
+    schedules = [config["model"].pop("schedule") for config in (twin, configs["all"])]
+    assert [schedule["steps"] for schedule in schedules] == [round(share * whole), whole]
+    assert schedules[0]["decay"] / schedules[1]["decay"] == pytest.approx(share, abs=0.01)
+    assert twin["model"] == configs["all"]["model"]
     assert len({config["data"]["pieces"] for config in configs.values()}) == 1
     scores = json.loads((one.out / "scores.json").read_text())
     assert scores["sid"] == {

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from unimodal.training.optimizer import AdamW
-from unimodal.training.schedule import Constant, WarmUpCosine
+from unimodal.training.schedule import Constant, WarmUpCosine, WarmUpStableDecay
 
 
 def test_warm_up_is_linear_and_the_cosine_ends_at_the_floor() -> None:
@@ -18,6 +18,16 @@ def test_warm_up_is_linear_and_the_cosine_ends_at_the_floor() -> None:
     assert factors[4:13] == pytest.approx(expected)
     assert factors[13] == pytest.approx(0.1)
     assert Constant().factor(1000, 5.0) == 1
+
+
+def test_a_run_that_goes_on_for_longer_has_the_rates_of_one_that_was_meant_to() -> None:
+    short, long = (WarmUpStableDecay(warmup=3, decay=4, steps=steps) for steps in (12, 20))
+    factors = [short.factor(step, 0.0) for step in range(12)]
+    assert factors == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2])
+    assert factors[:8] == [long.factor(step, 0.0) for step in range(8)]
+    assert short.factor(12, 0.0) == 0
+    with pytest.raises(ValueError, match="warmup, decay"):
+        WarmUpStableDecay(warmup=6, decay=7, steps=12)
 
 
 def test_time_ends_a_run_where_it_is_over_first() -> None:
