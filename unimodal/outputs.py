@@ -74,32 +74,45 @@ class OwnDecoders(Arrangement):
 
 @final
 class TaggedAnswers(Arrangement):
-    """One decoder writes every task's answers, and reads the task's tag in front of the start token."""
+    """One decoder writes every task's answers, and reads the task's tag in front of the start token.
+
+    It also reads, behind the tag, the pieces of the nets `told`: what is asked of a source that is encoded once.
+    """
+
+    def __init__(self, told: Sequence[str] = ()) -> None:
+        self.told = frozenset(told)
 
     def batch(self, items: Sequence[Item], packer: Packer, kinds: Mapping[str, int]) -> Batch:
-        sources = [_untagged(item) for item in items]
-        targets = [Run((item.prompt[0], answer_of(item))) for item in items]
+        sources = [_untagged(item, self.told) for item in items]
+        asked = [self._asked(item) for item in items]
+        targets = [Run((*pieces, answer_of(item))) for pieces, item in zip(asked, items, strict=True)]
         rows = packer.rows([(source.length, target.length) for source, target in zip(sources, targets, strict=True)])
         target = lay_out(targets, rows, kinds)
-        labels = label_entries(target, items, [item.prompt[0].positions for item in items])
+        labels = label_entries(target, items, [Run(pieces).length for pieces in asked])
         return Batch(lay_out(sources, rows, kinds), target, labels, tuple(item.task for item in items))
 
     def prompt(
         self, items: Sequence[Item], start: Sequence[Piece], kinds: Mapping[str, int]
     ) -> tuple[Sequences | None, Sequences]:
-        runs = [Run((item.prompt[0], piece)) for item, piece in zip(items, start, strict=True)]
-        return _sources(items, kinds), lay_out(runs, [[example] for example in range(len(items))], kinds)
+        runs = [Run((*self._asked(item), piece)) for item, piece in zip(items, start, strict=True)]
+        return _sources(items, kinds, self.told), lay_out(runs, [[example] for example in range(len(items))], kinds)
+
+    def _asked(self, item: Item) -> tuple[Piece, ...]:
+        tag, *read = item.prompt
+        return (tag, *(piece for piece in read if piece.net in self.told))
 
 
-def _untagged(item: Item) -> Run:
+def _untagged(item: Item, told: Collection[str] = ()) -> Run:
+    """What the encoder reads."""
     _, *read = item.prompt
-    if not read:
+    pieces = tuple(piece for piece in read if piece.net not in told)
+    if not pieces:
         raise ValueError(f"{item.task}: an example has nothing to read but its task's tag")
-    return Run(tuple(read))
+    return Run(pieces)
 
 
-def _sources(items: Sequence[Item], kinds: Mapping[str, int]) -> Sequences:
-    return lay_out([_untagged(item) for item in items], [[example] for example in range(len(items))], kinds)
+def _sources(items: Sequence[Item], kinds: Mapping[str, int], told: Collection[str] = ()) -> Sequences:
+    return lay_out([_untagged(item, told) for item in items], [[example] for example in range(len(items))], kinds)
 
 
 def writers(model: "UnimodalForConditionalGeneration", target: Layout) -> Writers:

@@ -22,8 +22,10 @@ from unimodal.outputs import OwnDecoders, TaggedAnswers, writers
 from unimodal.prenets.waveform import Waveform
 from unimodal.quantizations import Quantization
 from unimodal.rewrites import rewrite
-from unimodal.running.shared_source import prompts_of_one_source
+from unimodal.running.shared_source import branching_prompt, prompts_of_one_source
+from unimodal.samplers import Sampler
 from unimodal.samplers.beam import Beam
+from unimodal.samplers.greedy import Greedy
 from unimodal.scorers.connectionist import ConnectionistScorer
 from unimodal.spec import load_spec
 from unimodal.systems.broadcast_subtitle import rows_of_noise
@@ -236,6 +238,33 @@ def test_both_answers_come_of_one_encoding() -> None:
     items = [[Item(text, (token_piece([tagged.vocabulary.id("task", text)]),))] for text in ("verbatim", "subtitle")]
     with pytest.raises(ValueError, match="verbatim, subtitle: are read differently"):
         prompts_of_one_source(tagged, items)
+
+
+@pytest.mark.parametrize("sampler", [Greedy(), Beam(width=2)], ids=["greedy", "beam"])
+def test_what_is_asked_of_one_source_is_answered_as_if_it_were_asked_alone(sampler: Sampler) -> None:
+    """Three questions to the first of three sources, none to the second, one to the last; each is encoded once."""
+    made = small_model("broadcast_shared", seed=0).model.double().eval()
+    made.arrangement = TaggedAnswers(told=["text"])
+    first, last = rows_of_noise()[0], rows_of_noise()[2]
+    items, told = [first, first, last], [[[9, 12], [40, 11], [7, 7]], [], [[9, 12]]]
+    alone = [
+        Item(item.task, (*item.prompt, token_piece(ids)))
+        for item, asked in zip(items, told, strict=True)
+        for ids in asked
+    ]
+    decoding = Decoding(sampler, limit=6)
+    expected = write_tokens(made, Prompt.of(made, alone), decoding)
+    encoded = []
+    made.backbone.encoder.register_forward_hook(lambda *call: encoded.append(call[2].last.shape[0]))
+    found = write_tokens(made, branching_prompt(made, items, told), decoding)
+    assert encoded == [3]
+    assert [[one.tokens for one in row] for row in found] == [[one.tokens for one in row] for row in expected]
+    scores = [one.score for row in found for one in row]
+    assert scores == pytest.approx([one.score for row in expected for one in row], abs=1e-9)
+    assert len({round(row[0].score, 6) for row in found}) == 4
+    assert not write_tokens(made, branching_prompt(made, items, [[], [], []]), decoding)
+    with pytest.raises(ValueError, match="only TaggedAnswers"):
+        branching_prompt(model(), items, told)
 
 
 @pytest.mark.parametrize("rewrites", [["joined.Joined", "reordered.Reordered"], []], ids=["rewritten", "int8"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from unimodal.batching import Item, Piece, Sequences, token_piece
@@ -19,6 +20,7 @@ from unimodal.captures import Capture
 from unimodal.captures.eager import Eager
 from unimodal.decoding.joint import JointScorer
 from unimodal.decoding.session import Session
+from unimodal.decoding.tree import TokenTree
 from unimodal.guides import Guide
 from unimodal.guides.chain import ChainGuide
 from unimodal.hidden import Memory
@@ -100,18 +102,29 @@ def find_decoding(name: str) -> Path:
 
 @final
 @dataclass(frozen=True, eq=False)
+class Branches:
+    """Answers that go on from shared rows, each with tokens of its own: what was read and encoded stays one."""
+
+    rows: Int[Tensor, " n"]
+    """The row that each goes on from; of one that is not named nothing is asked."""
+    tokens: Int[Tensor, "n t"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class Prompt:
     """What a generation begins with: how to read the sources, and what stands in the decoder before the answers."""
 
     read: Callable[["UnimodalForConditionalGeneration"], Mapping[str, Memory]]
     """Runs the encoder, where the model has one."""
     target: Sequences
-    """One row an answer."""
+    """One row an answer, or one for all its branches."""
+    branches: Branches | None = None
 
     @property
     def rows(self) -> int:
         """Answers that are asked for."""
-        return self.target.layout.valid.shape[0]
+        return len(self.target.layout.valid if self.branches is None else self.branches.rows)
 
     @classmethod
     def of(
@@ -134,7 +147,8 @@ def steps(session: Session, prompt: Prompt, writer: Writer[Any]) -> Iterator[Non
         model.eval()
     try:
         with torch.inference_mode():
-            step = writer.write(session.prefill(prompt.read(model), prompt.target))
+            hidden = session.prefill(prompt.read(model), prompt.target)
+            step = writer.write(hidden if prompt.branches is None else _branch(session, prompt.branches))
         yield
         while not step.is_last:
             with torch.inference_mode():
@@ -147,6 +161,15 @@ def steps(session: Session, prompt: Prompt, writer: Writer[Any]) -> Iterator[Non
     finally:
         if was_training:
             model.train()
+
+
+def _branch(session: Session, branches: Branches) -> Float[Tensor, "n d"]:
+    """The hidden state of each branch's last token."""
+    session.fork(branches.rows.to(session.model.device))
+    tree = TokenTree.chain(branches.tokens.to(session.model.device))
+    hidden = session.forward(tree)[:, -1]
+    session.commit_all(tree)
+    return hidden
 
 
 def write_tokens(

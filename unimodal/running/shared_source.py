@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from unimodal.batching import Item, Sequences, token_piece
-from unimodal.decoding.generate import Prompt
+from unimodal.batching import Item, Sequences, begin_rows, token_piece
+from unimodal.decoding.generate import Branches, Prompt
 from unimodal.hidden import Memory
+from unimodal.outputs import TaggedAnswers
 
 if TYPE_CHECKING:
     from unimodal.model import UnimodalForConditionalGeneration
@@ -31,6 +32,26 @@ def prompts_of_one_source(model: "UnimodalForConditionalGeneration", outputs: Se
         return model.encode(sources[0].to(model.device))[1]
 
     return [replace(Prompt.of(model, items), read=read) for items in outputs]
+
+
+def branching_prompt(
+    model: "UnimodalForConditionalGeneration", items: Sequence[Item], told: Sequence[Sequence[Sequence[int]]]
+) -> Prompt:
+    """One prompt for all that is asked of each item: an answer for each row of tokens that its decoder is `told`.
+
+    Answers are in the order of the items, those of one in the order given; all are told equally many tokens. Memories
+    and the task's tag stay one for each item. Raises ValueError for a model whose decoder reads no tag.
+    """
+    if not isinstance(model.arrangement, TaggedAnswers):
+        raise ValueError("arrangement: only TaggedAnswers tells a decoder what is asked of what was encoded once")
+    source = _source(model, items)
+    tags = begin_rows([item.prompt[0] for item in items], model.kinds)
+    rows = [row for row, asked in enumerate(told) for _ in asked]
+    tokens = [[*each, model.boundaries.start] for asked in told for each in asked]
+    width = len(tokens[0]) if tokens else 1
+    ids = torch.tensor(tokens, dtype=torch.long).reshape(len(rows), width)
+    branches = Branches(torch.tensor(rows, dtype=torch.long), ids)
+    return Prompt(lambda model: model.encode_for(source.to(model.device), tags.layout), tags, branches)
 
 
 def _source(model: "UnimodalForConditionalGeneration", items: Sequence[Item]) -> Sequences:
