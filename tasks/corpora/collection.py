@@ -8,6 +8,7 @@ from typing import Any
 from unimodal.tasks.corpora import Corpus, CorpusUnavailable
 from unimodal.tasks.corpora.asterisk import Asterisk
 from unimodal.tasks.corpora.catalogues import Catalogues
+from unimodal.tasks.corpora.fonts import Fonts
 from unimodal.tasks.corpora.klettres import KLettres
 from unimodal.tasks.corpora.made import MadeSpeech
 from unimodal.tasks.corpora.mnist import Mnist
@@ -39,6 +40,11 @@ def all_corpora() -> list[Corpus[Any]]:
 def sound_corpora() -> list[Corpus[Any]]:
     """More sound: what spoken-language tasks are taught and tried with. Making the speech takes minutes."""
     return [ReadSentences(), SonicPi(), TuxPaintEffects(), KLettres(), MadeSpeech()]
+
+
+def picture_corpora() -> list[Corpus[Any]]:
+    """What pictures of documents are drawn with."""
+    return [Fonts()]
 
 
 def fetch_all(corpora: Iterable[Corpus[Any]], cache: Path | None = None) -> tuple[list[Corpus[Any]], list[str]]:

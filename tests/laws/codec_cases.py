@@ -15,6 +15,7 @@ from unimodal.codecs.fields import Field, FieldCodec
 from unimodal.codecs.labels import LabelCodec
 from unimodal.codecs.marks import MarkCodec
 from unimodal.codecs.numbers import NumberCodec
+from unimodal.codecs.points import PointCodec
 from unimodal.codecs.tables import Cell, TableCodec
 from unimodal.codecs.text import TextCodec
 from unimodal.codecs.units import UnitCodec
@@ -28,6 +29,9 @@ def signs(vocabulary, ids):
     letters = {"loc": "L", "time": "T", "unit": "U"}
     space = vocabulary.space
     return "".join(written.get(id) or letters.get(space.kind(id)) or ("E" if id == space.end else "?") for id in ids)
+
+
+point = st.tuples(st.floats(0, 1), st.floats(0, 1))
 
 
 def matches(pattern):
@@ -215,5 +219,14 @@ CASES = {
     EventCodec: [(lambda v: EventCodec(v, seconds=10), event_lists(), is_event_list, 0.5000001)],
     FieldCodec: [(lambda v: FieldCodec(v, depth=2), field_lists(), is_field_list, 0)],
     TableCodec: [(lambda v: TableCodec(v, most_columns=4), tables(), is_table, 0)],
+    PointCodec: [
+        (lambda v: PointCodec(v), st.lists(point, max_size=5), matches("(LL)*E"), 0.5000001 / 20),
+        (
+            lambda v: PointCodec(v, least=4, most=4),
+            st.lists(point, min_size=4, max_size=4),
+            matches("(LL){4}E"),
+            0.5000001 / 20,
+        ),
+    ],
     UnitCodec: [(lambda v: UnitCodec(v), st.lists(st.integers(0, 7), max_size=9), matches("U*E"), 0)],
 }

@@ -10,6 +10,7 @@ from unimodal.tasks.corpora import SPLITS, Corpus
 from unimodal.tasks.corpora.asterisk import Asterisk
 from unimodal.tasks.corpora.catalogues import Catalogues, words_of
 from unimodal.tasks.corpora.collection import all_corpora, sound_corpora
+from unimodal.tasks.corpora.fonts import Fonts
 from unimodal.tasks.corpora.klettres import KLettres
 from unimodal.tasks.corpora.made import UNSEEN, MadeSpeech, known_speakers
 from unimodal.tasks.corpora.mnist import Mnist
@@ -170,3 +171,14 @@ def test_there_is_noise_of_two_kinds_in_every_split() -> None:
     for split, fewest in {"train": 300, "validation": 20, "test": 30}.items():
         found = noises(split)
         assert len(found) >= fewest and {noise.kind for noise in found} == {"music", "effects"}
+
+
+def test_typefaces_of_the_test_are_of_families_that_training_never_saw() -> None:
+    families = {split: {face.family.split()[0] for face in cached(Fonts()).examples(split)} for split in SPLITS}
+    assert {"Liberation", "Comic"} <= families["train"] and {"Lato"} <= families["test"]
+    faces = [face for split in SPLITS for face in Fonts().examples(split)]
+    assert len(faces) > 50 and all(face.path.is_file() for face in faces)
+    from PIL import ImageFont
+
+    for face in faces:
+        assert ImageFont.truetype(face.path, 20).getlength("Total 9.50") > 30, face.key

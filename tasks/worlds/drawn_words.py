@@ -1,0 +1,248 @@
+"""Pictures with words in them, straight, turned or bent, each of which knows where it stands and what it says.
+
+h rows and w columns of a picture, i and j those of a strip with one word, n points
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional
+
+from unimodal.codecs.points import Point
+from unimodal.tasks.worlds import World
+
+NUM_SIDE = 8
+"""Vertices of an outline along the upper edge of a word, and as many back along the lower one."""
+STRIP = 48
+"""Pixels that a word is drawn high, before it is laid into a picture."""
+TRIALS = 40
+"""Places that are tried for a word before it is left out."""
+LEAST_CONTRAST = 0.35
+MARGIN = 1.0
+"""Pixels that stay free between words, and at the borders."""
+
+Backdrop = Callable[[Random, int, int], Float[Tensor, "3 h w"]]
+"""What a picture of so many rows and columns shows behind its words."""
+
+
+@final
+@dataclass(frozen=True)
+class DrawnWord:
+    """A word, and its outline: along the upper edge from its first letter on, and back along the lower one."""
+
+    text: str
+    outline: tuple[Point, ...]
+
+    @property
+    def centre(self) -> Point:
+        """Halfway between the middles of both edges."""
+        upper, lower = self.outline[:NUM_SIDE], self.outline[NUM_SIDE:]
+        middles = [_middle(edge) for edge in (upper, lower)]
+        return (middles[0][0] + middles[1][0]) / 2, (middles[0][1] + middles[1][1]) / 2
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class DrawnWords:
+    """A picture in 0..1, and its words in the order of their centres, from top to bottom and from left to right."""
+
+    picture: Float[Tensor, "3 h w"]
+    words: tuple[DrawnWord, ...]
+
+
+@final
+@dataclass(frozen=True)
+class Sizes:
+    """Of pictures and of what is drawn in them."""
+
+    height: int = 128
+    width: int = 128
+    num_words: tuple[int, int] = (3, 12)
+    letter: tuple[float, float] = (9.0, 16.0)
+    """Pixels that a word is high, from and to."""
+    turn: float = 20.0
+    """Degrees that a word is turned at most."""
+    bend: float = 60.0
+    """Degrees of a circle that a word is bent along at most; half of all words are straight."""
+
+
+@final
+class WordsInPictures(World[DrawnWords]):
+    """Words drawn with real typefaces on backdrops; no two of them overlap.
+
+    A word is drawn flat, then laid along the arc of a circle, so that its outline is known to the pixel: how many
+    words, which, their face, place, size, turn, bend and colour are drawn from the seed. Where no room is left, a
+    picture has fewer words than were drawn.
+    """
+
+    def __init__(
+        self, words: Callable[[Random], str], faces: Sequence[Path], backdrop: Backdrop, sizes: Sizes = Sizes()
+    ) -> None:
+        if not faces:
+            raise ValueError("faces: there is no typeface to draw with")
+        self._words, self._faces, self._backdrop, self.sizes = words, tuple(faces), backdrop, sizes
+
+    def draw(self, seed: int) -> DrawnWords:
+        chance, sizes = Random(seed), self.sizes
+        picture = self._backdrop(chance, sizes.height, sizes.width).clone()
+        taken = torch.zeros(sizes.height, sizes.width, dtype=torch.bool)
+        words = []
+        for _ in range(chance.randint(*sizes.num_words)):
+            text = self._words(chance)
+            strip = draw_strip(text, chance.choice(self._faces))
+            arc = self._place(strip.shape[1] / strip.shape[0], taken, chance)
+            if arc is None:
+                continue
+            coverage, area = arc.lay(strip, sizes.height, sizes.width)
+            colour = _colour_on(picture[:, area].mean(1), chance)
+            picture = picture + coverage * (colour[:, None, None] - picture)
+            taken |= area
+            words.append(DrawnWord(text, arc.outline(sizes.height, sizes.width)))
+        return DrawnWords(picture, tuple(sorted(words, key=lambda word: word.centre[::-1])))
+
+    def _place(self, ratio: float, taken: Bool[Tensor, "h w"], chance: Random) -> "Arc | None":
+        """Where a word whose width is `ratio` times its height may stand without touching another."""
+        sizes = self.sizes
+        for _ in range(TRIALS):
+            height = chance.uniform(*sizes.letter)
+            bend = chance.choice((0.0, 1.0)) * chance.uniform(-sizes.bend, sizes.bend)
+            x, y = chance.uniform(0, sizes.width), chance.uniform(0, sizes.height)
+            turn = chance.uniform(-sizes.turn, sizes.turn)
+            arc = Arc(x, y, ratio * height, height, math.radians(turn), math.radians(bend))
+            points = torch.tensor(arc.outline(sizes.height, sizes.width))
+            inside = (points >= MARGIN / min(taken.shape)) & (points <= 1 - MARGIN / min(taken.shape))
+            if inside.all() and not (arc.area(*taken.shape, margin=MARGIN) & taken).any():
+                return arc
+        return None
+
+
+@final
+@dataclass(frozen=True)
+class Arc:
+    """Where a word lies: its middle (x, y), its size along and across, in pixels; angles in radians.
+
+    It runs along a circle of which it takes `bend` (positive: the ends hang down), and is turned about its middle.
+    """
+
+    x: float
+    y: float
+    length: float
+    height: float
+    turn: float
+    bend: float
+
+    def point(self, along: float, across: float) -> Point:
+        """The pixel of a place in the word: `along` and `across` are shares of its size, from its upper left corner."""
+        s, d = (along - 0.5) * self.length, (across - 0.5) * self.height
+        if self.bend:
+            radius = self.length / self.bend  # signed: the circle's centre lies below the middle, or above it
+            angle = s / radius
+            u, v = (radius - d) * math.sin(angle), radius - (radius - d) * math.cos(angle)
+        else:
+            u, v = s, d
+        cos, sin = math.cos(self.turn), math.sin(self.turn)
+        return self.x + cos * u - sin * v, self.y + sin * u + cos * v
+
+    def outline(self, height: int, width: int) -> tuple[Point, ...]:
+        """Its edges, in shares of a picture of so many rows and columns."""
+        along = [place / (NUM_SIDE - 1) for place in range(NUM_SIDE)]
+        edges = [self.point(share, 0.0) for share in along] + [self.point(share, 1.0) for share in reversed(along)]
+        return tuple((x / width, y / height) for x, y in edges)
+
+    def lay(
+        self, strip: Float[Tensor, "i j"], height: int, width: int
+    ) -> tuple[Float[Tensor, "h w"], Bool[Tensor, "h w"]]:
+        """A word's ink in a picture, from 0 to 1, and the pixels that lie in the word."""
+        along, across = self._places(height, width)
+        grid = torch.stack((2 * along - 1, 2 * across - 1), -1)[None]
+        ink = functional.grid_sample(strip[None, None], grid, align_corners=False, padding_mode="zeros")[0, 0]
+        area = _within(along) & _within(across)
+        return torch.where(area, ink, 0.0), area
+
+    def area(self, height: int, width: int, *, margin: float = 0.0) -> Bool[Tensor, "h w"]:
+        """The pixels that lie in the word, and those no farther from it than a margin."""
+        along, across = self._places(height, width)
+        return _within(along, margin / self.length) & _within(across, margin / self.height)
+
+    def _places(self, height: int, width: int) -> tuple[Float[Tensor, "h w"], Float[Tensor, "h w"]]:
+        """Where in the word each pixel's middle lies, as in `point`."""
+        y, x = torch.meshgrid(torch.arange(height) + 0.5 - self.y, torch.arange(width) + 0.5 - self.x, indexing="ij")
+        cos, sin = math.cos(self.turn), math.sin(self.turn)
+        u, v = cos * x + sin * y, cos * y - sin * x
+        if self.bend:
+            radius = self.length / self.bend
+            sign = math.copysign(1.0, radius)
+            s = radius * torch.atan2(sign * u, sign * (radius - v))
+            d = radius - sign * torch.hypot(u, radius - v)
+        else:
+            s, d = u, v
+        return s / self.length + 0.5, d / self.height + 0.5
+
+
+def draw_strip(text: str, face: Path) -> Float[Tensor, "i j"]:
+    """A word's ink, drawn flat and cut to its letters: 1 where the ink is, 0 around it."""
+    import numpy as np
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.truetype(face, STRIP)
+    left, top, right, bottom = font.getbbox(text)
+    size = max(1, math.ceil(right - left)), max(1, math.ceil(bottom - top))
+    image = Image.new("L", size)
+    ImageDraw.Draw(image).text((-left, -top), text, fill=255, font=font)
+    return torch.from_numpy(np.asarray(image, dtype=np.float32) / 255)
+
+
+def paper(chance: Random, height: int, width: int) -> Float[Tensor, "3 h w"]:
+    """A backdrop of one light colour that grows darker to one side, with grain."""
+    colour = torch.tensor([chance.uniform(0.75, 1.0) for _ in range(3)])
+    generator = torch.Generator().manual_seed(chance.getrandbits(63))
+    grain = 0.02 * torch.randn(height, width, generator=generator)
+    shade = torch.linspace(chance.uniform(-0.1, 0), chance.uniform(-0.1, 0), width)
+    return (colour[:, None, None] + grain + shade).clamp(0, 1)
+
+
+@final
+class Photographs:
+    """Backdrops that are cut out of pictures; those with little room are shown larger."""
+
+    def __init__(self, pictures: Sequence[Callable[[], Float[Tensor, "3 i j"]]]) -> None:
+        """`pictures`: each is read when it is shown."""
+        if not pictures:
+            raise ValueError("pictures: there is none to be shown")
+        self._pictures = tuple(pictures)
+
+    def __call__(self, chance: Random, height: int, width: int) -> Float[Tensor, "3 h w"]:
+        shown = chance.choice(self._pictures)()
+        scale = max(height / shown.shape[1], width / shown.shape[2]) * chance.uniform(1.0, 2.0)
+        rows, columns = (
+            max(least, round(scale * size)) for least, size in zip((height, width), shown.shape[1:], strict=True)
+        )
+        larger = functional.interpolate(shown[None], (rows, columns), mode="bilinear", antialias=True)[0].clamp(0, 1)
+        top, left = chance.randint(0, rows - height), chance.randint(0, columns - width)
+        return larger[:, top : top + height, left : left + width]
+
+
+def _within(share: Float[Tensor, "h w"], margin: float = 0.0) -> Bool[Tensor, "h w"]:
+    return (share >= -margin) & (share <= 1 + margin)
+
+
+def _middle(edge: Sequence[Point]) -> Point:
+    """Halfway along an edge of evenly spaced points."""
+    (x, y), (other_x, other_y) = edge[NUM_SIDE // 2 - 1], edge[NUM_SIDE // 2]
+    return (x + other_x) / 2, (y + other_y) / 2
+
+
+def _colour_on(ground: Float[Tensor, " 3"], chance: Random) -> Float[Tensor, " 3"]:
+    """A colour that can be read on another: lighter or darker than it by `LEAST_CONTRAST` at least."""
+    weights = torch.tensor([0.299, 0.587, 0.114])
+    while True:
+        colour = torch.tensor([chance.random() for _ in range(3)])
+        if abs(float((colour - ground) @ weights)) >= LEAST_CONTRAST:
+            return colour
