@@ -4,7 +4,8 @@ python -m scripts.train_speech --out runs/speech --steps 5000 [--twins asr st ..
 
 `OUT/all` is the model of all tasks, `OUT/only_asr` and so on are its twins; `OUT/scores.json` has their scores beside
 the trivial answers'. A twin takes its task's share of the steps, so that both hear the task equally often. The same
-command goes on where it was stopped: what is finished is not done again.
+command goes on where it was stopped: what is finished is not done again. With more STEPS a model goes on from where its
+learning rate began to fall.
 """
 
 import argparse
@@ -85,10 +86,11 @@ def _only(config: dict[str, Any], task: str) -> dict[str, Any]:
 
 
 def of_length(config: dict[str, Any], steps: int) -> dict[str, Any]:
-    """The same run in another number of steps: it rises and falls in the same share of them."""
+    """The same run in another number of steps, of which the last share goes with falling rates."""
     schedule = config["model"]["schedule"]
-    scaled = {name: schedule[name] * steps // schedule["steps"] for name in ("warmup", "decay")}
-    return merge_specs(config, {"trainer": {"max_steps": steps}, "model": {"schedule": {**scaled, "steps": steps}}})
+    warmup, decay = min(schedule["warmup"], steps // 10), schedule["decay"] * steps // schedule["steps"]
+    changed = {"warmup": warmup, "decay": decay, "steps": steps}
+    return merge_specs(config, {"trainer": {"max_steps": steps}, "model": {"schedule": changed}})
 
 
 def main() -> int:

@@ -21,6 +21,7 @@ from unimodal.training.cli import main
 from unimodal.training.data.vocabulary import prepare
 from unimodal.training.measuring.metrics import FILE as METRICS
 from unimodal.training.module import PACKAGE
+from unimodal.training.schedule import Schedule
 from unimodal.units import Units, fit_units
 from unimodal.vocabulary import TokenSpace
 
@@ -97,14 +98,21 @@ def fit(
 
 
 def unfinished(config: Mapping[str, Any], folder: Path) -> Path | None:
-    """The newest good checkpoint of a run of the same config, however long it was to take; None where there is none."""
+    """The newest good checkpoint that a run of the config can go on from; None where there is none.
+
+    That of a run of the same config, however long it was to take. One that was to take other steps has gone the same
+    way as long as both learning rates are the same: up to where the first of them falls (`WarmUpStableDecay`).
+    """
     recipe = folder / RECIPE
     if not recipe.is_file():
         return None
-    asked = merge_specs(config, {"trainer": {"default_root_dir": str(folder)}})
-    if _timeless(load_spec(recipe)) != _timeless(asked):
-        return None
-    latest, _ = CheckpointFolders(folder).find_latest()
+    before, asked = load_spec(recipe), merge_specs(config, {"trainer": {"default_root_dir": str(folder)}})
+    if _timeless(before) == _timeless(asked):
+        latest, _ = CheckpointFolders(folder).find_latest()
+    elif _stepless(before) == _stepless(asked):
+        latest, _ = CheckpointFolders(folder).find_latest(most_steps=_steps_alike(before, asked))
+    else:
+        latest = None
     return latest
 
 
@@ -123,6 +131,21 @@ def _timeless(config: Mapping[str, Any]) -> dict[str, Any]:
     left["trainer"].pop("max_time", None)
     left["model"]["schedule"].pop("seconds", None)
     return left
+
+
+def _stepless(config: Mapping[str, Any]) -> dict[str, Any]:
+    left = _timeless(config)
+    left["trainer"].pop("max_steps", None)
+    left["model"]["schedule"] = left["model"]["schedule"].get("class")
+    return left
+
+
+def _steps_alike(*configs: Mapping[str, Any]) -> int:
+    """How many steps runs take at the same learning rates."""
+    schedules: list[Schedule] = [build(one["model"]["schedule"], Schedule, where="model.schedule") for one in configs]
+    most = min(one["trainer"]["max_steps"] for one in configs)
+    rates = ({schedule.factor(step, 0.0) for schedule in schedules} for step in range(most))
+    return next((step for step, found in enumerate(rates) if len(found) > 1), most)
 
 
 def _last_step(metrics: Path) -> str:

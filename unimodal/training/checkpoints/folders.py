@@ -62,15 +62,20 @@ class CheckpointFolders:
         self._prune(target)
         return target
 
-    def find_latest(self) -> tuple[Path | None, list[str]]:
-        """The newest good checkpoint, every byte of it checked, and a line about each newer or unreadable one."""
+    def find_latest(self, *, most_steps: int | None = None) -> tuple[Path | None, list[str]]:
+        """The newest good checkpoint, every byte of it checked, and a line about each newer or unreadable one.
+
+        `most_steps`: those of a run that had taken more are passed over.
+        """
         problems = []
         manifests = []
         for folder in self._visible():
             try:
-                manifests.append((Manifest.read(folder), folder))
+                manifest = Manifest.read(folder)
             except (ValueError, OSError) as error:
                 problems.append(str(error))
+            else:
+                manifests += [(manifest, folder)] if most_steps is None or manifest.step <= most_steps else []
         for manifest, folder in sorted(manifests, key=lambda found: found[0].number, reverse=True):
             try:
                 manifest.check(folder)
