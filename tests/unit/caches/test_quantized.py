@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from tests.unit.test_programs import Kept
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from tests.laws.decoding import START, TOKENS, items, random_model
+from tests.unit.decoding.test_programs import Kept
 from unimodal.batching import token_piece
 from unimodal.caches import Cache
 from unimodal.caches.dense import Dense
