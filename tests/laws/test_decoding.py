@@ -36,6 +36,7 @@ from unimodal.samplers.cuts import Cut, Epsilon, Eta, Share, Typical
 from unimodal.samplers.greedy import Greedy
 from unimodal.samplers.patience import NoPatience, WhileBetter, WhilePossible
 from unimodal.samplers.sampling import Sampling
+from unimodal.writers.frames import Pace
 
 # Samplers that draw nothing by chance; the others are held to their distributions.
 CERTAIN = [
@@ -348,3 +349,5 @@ def test_frames_of_a_row_are_those_it_gets_alone(seed: int) -> None:
         for name, value in alone.items():
             torch.testing.assert_close(found[name], value)
         assert len(found["stop"]) <= 9 and not found["stop"].isnan().any()
+    paced = write_frames(tiny, asked, "frames", decoding, pace=Pace(least=1.0, most=1.0))
+    assert [len(found["stop"]) for found in paced] == [5, 2, 9, 1], "as many steps as entries, within the limit"
