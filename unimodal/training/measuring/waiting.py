@@ -5,6 +5,7 @@ import multiprocessing
 import time
 from collections import deque
 from collections.abc import Iterator
+from multiprocessing.connection import wait
 from typing import Any, final
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -15,18 +16,24 @@ from unimodal.training.data.parcels import unpack
 
 STEPS = 100
 """Batches whose mean is logged: opening a window of draws delays one of sixteen."""
+GRACE = 5.0
+"""Seconds that a worker whose connection broke may take until it has ended."""
 
 
 @final
 class MeasuredLoader(DataLoader[Batch]):
-    """A loader that adds up the seconds in which its caller waits; workers give it parcels."""
+    """A loader that adds up the seconds in which its caller waits; workers give it parcels.
+
+    A worker that ends while one of its parcels is fetched is named as torch names the others: RuntimeError.
+    """
 
     waited = 0.0
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch's own iterator is more than is needed
         others = set(multiprocessing.active_children())
         batches = super().__iter__()
-        for worker in set(multiprocessing.active_children()) - others:
+        workers = set(multiprocessing.active_children()) - others
+        for worker in workers:
             atexit.register(worker.kill)  # it is asked to end by a signal that it ignores
         while True:
             began = time.perf_counter()
@@ -34,6 +41,12 @@ class MeasuredLoader(DataLoader[Batch]):
                 batch = unpack(next(batches)) if self.num_workers else next(batches)
             except StopIteration:
                 return
+            except (ConnectionError, EOFError) as error:  # torch may have asked whether it lives while it did
+                ended = wait([worker.sentinel for worker in workers], GRACE)
+                gone = [str(worker.pid) for worker in workers if worker.sentinel in ended]
+                if not gone:
+                    raise
+                raise RuntimeError(f"DataLoader worker (pid(s) {', '.join(gone)}) exited unexpectedly") from error
             self.waited += time.perf_counter() - began
             yield batch
 

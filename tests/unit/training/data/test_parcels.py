@@ -1,7 +1,11 @@
 """A batch that went through shared memory is the batch that was sent; a program that leaves a loader early ends."""
 
+import multiprocessing
+import signal
 import subprocess
 import sys
+import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -84,3 +88,19 @@ def test_a_program_that_leaves_its_batches_ends() -> None:
     root = Path(__file__).parents[4]
     done = subprocess.run([sys.executable, "-c", LEAVES], cwd=root, capture_output=True, text=True, timeout=90)
     assert done.returncode == 0 and done.stdout == "left\n", done.stderr
+
+
+def test_a_worker_that_ends_while_its_parcel_is_fetched_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = iter(loader(Numbered()))
+    next(batches)
+    (worker,) = multiprocessing.active_children()
+    hears = signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # by which torch would say it, from wherever the run is
+    try:
+        time.sleep(3)  # by then parcels wait, whose memory the worker would have to hand over
+        worker.kill()
+        worker.join()
+        monkeypatch.setattr(BaseProcess, "is_alive", lambda self: True)  # as when torch asks too early
+        with pytest.raises(RuntimeError, match=rf"DataLoader worker \(pid\(s\) {worker.pid}\) exited unexpectedly"):
+            list(batches)
+    finally:
+        signal.signal(signal.SIGCHLD, hears)
