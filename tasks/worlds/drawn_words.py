@@ -6,9 +6,10 @@ h rows and w columns of a picture, i and j those of a strip with one word, n poi
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from random import Random
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import torch
 from jaxtyping import Bool, Float
@@ -17,6 +18,9 @@ from torch.nn import functional
 
 from unimodal.codecs.points import Point
 from unimodal.tasks.worlds import World
+
+if TYPE_CHECKING:
+    from PIL.ImageFont import FreeTypeFont
 
 NUM_SIDE = 8
 """Vertices of an outline along the upper edge of a word, and as many back along the lower one."""
@@ -28,6 +32,8 @@ LEAST_CONTRAST = 0.35
 MARGIN = 1.0
 """Pixels that stay free between words, and at the borders."""
 
+Patch = tuple[slice, slice]
+"""Some rows and columns of a picture."""
 Backdrop = Callable[[Random, int, int], Float[Tensor, "3 h w"]]
 """What a picture of so many rows and columns shows behind its words."""
 
@@ -100,10 +106,12 @@ class WordsInPictures(World[DrawnWords]):
             arc = self._place(strip.shape[1] / strip.shape[0], taken, chance)
             if arc is None:
                 continue
-            coverage, area = arc.lay(strip, sizes.height, sizes.width)
-            colour = _colour_on(picture[:, area].mean(1), chance)
-            picture = picture + coverage * (colour[:, None, None] - picture)
-            taken |= area
+            patch = arc.patch(sizes.height, sizes.width)
+            ink, area = arc.lay(strip, patch)
+            shown = picture[:, *patch]
+            colour = _colour_on(shown[:, area].mean(1), chance)
+            shown += ink * (colour[:, None, None] - shown)
+            taken[patch] |= area
             words.append(DrawnWord(text, arc.outline(sizes.height, sizes.width)))
         return DrawnWords(picture, tuple(sorted(words, key=lambda word: word.centre[::-1])))
 
@@ -116,9 +124,11 @@ class WordsInPictures(World[DrawnWords]):
             x, y = chance.uniform(0, sizes.width), chance.uniform(0, sizes.height)
             turn = chance.uniform(-sizes.turn, sizes.turn)
             arc = Arc(x, y, ratio * height, height, math.radians(turn), math.radians(bend))
-            points = torch.tensor(arc.outline(sizes.height, sizes.width))
-            inside = (points >= MARGIN / min(taken.shape)) & (points <= 1 - MARGIN / min(taken.shape))
-            if inside.all() and not (arc.area(*taken.shape, margin=MARGIN) & taken).any():
+            free = MARGIN / min(taken.shape)
+            if not all(free <= share <= 1 - free for point in arc.outline(*taken.shape) for share in point):
+                continue
+            patch = arc.patch(*taken.shape, margin=MARGIN)
+            if not taken[patch].any() or not (arc.area(patch, margin=MARGIN) & taken[patch]).any():
                 return arc
         return None
 
@@ -156,24 +166,29 @@ class Arc:
         edges = [self.point(share, 0.0) for share in along] + [self.point(share, 1.0) for share in reversed(along)]
         return tuple((x / width, y / height) for x, y in edges)
 
-    def lay(
-        self, strip: Float[Tensor, "i j"], height: int, width: int
-    ) -> tuple[Float[Tensor, "h w"], Bool[Tensor, "h w"]]:
-        """A word's ink in a picture, from 0 to 1, and the pixels that lie in the word."""
-        along, across = self._places(height, width)
+    def patch(self, height: int, width: int, *, margin: float = 0.0) -> Patch:
+        """The rows and columns of a picture in which all of the word lies, and what is no farther than a margin."""
+        xs, ys = zip(*self.outline(1, 1), strict=True)
+        beside = margin + 1  # between two vertices the outer edge of a bent word lies farther out than both
+        return _span(min(ys) - beside, max(ys) + beside, height), _span(min(xs) - beside, max(xs) + beside, width)
+
+    def lay(self, strip: Float[Tensor, "i j"], patch: Patch) -> tuple[Float[Tensor, "h w"], Bool[Tensor, "h w"]]:
+        """A word's ink in some rows and columns of a picture, from 0 to 1, and the pixels there that lie in the word."""
+        along, across = self._places(patch)
         grid = torch.stack((2 * along - 1, 2 * across - 1), -1)[None]
         ink = functional.grid_sample(strip[None, None], grid, align_corners=False, padding_mode="zeros")[0, 0]
         area = _within(along) & _within(across)
         return torch.where(area, ink, 0.0), area
 
-    def area(self, height: int, width: int, *, margin: float = 0.0) -> Bool[Tensor, "h w"]:
-        """The pixels that lie in the word, and those no farther from it than a margin."""
-        along, across = self._places(height, width)
+    def area(self, patch: Patch, *, margin: float = 0.0) -> Bool[Tensor, "h w"]:
+        """The pixels, of some rows and columns, that lie in the word, and those no farther from it than a margin."""
+        along, across = self._places(patch)
         return _within(along, margin / self.length) & _within(across, margin / self.height)
 
-    def _places(self, height: int, width: int) -> tuple[Float[Tensor, "h w"], Float[Tensor, "h w"]]:
+    def _places(self, patch: Patch) -> tuple[Float[Tensor, "h w"], Float[Tensor, "h w"]]:
         """Where in the word each pixel's middle lies, as in `point`."""
-        y, x = torch.meshgrid(torch.arange(height) + 0.5 - self.y, torch.arange(width) + 0.5 - self.x, indexing="ij")
+        rows, columns = (torch.arange(span.start, span.stop) + 0.5 for span in patch)
+        y, x = (rows - self.y)[:, None], (columns - self.x)[None]
         cos, sin = math.cos(self.turn), math.sin(self.turn)
         u, v = cos * x + sin * y, cos * y - sin * x
         if self.bend:
@@ -189,14 +204,21 @@ class Arc:
 def draw_strip(text: str, face: Path) -> Float[Tensor, "i j"]:
     """A word's ink, drawn flat and cut to its letters: 1 where the ink is, 0 around it."""
     import numpy as np
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
-    font = ImageFont.truetype(face, STRIP)
+    font = _typeface(face)
     left, top, right, bottom = font.getbbox(text)
     size = max(1, math.ceil(right - left)), max(1, math.ceil(bottom - top))
     image = Image.new("L", size)
     ImageDraw.Draw(image).text((-left, -top), text, fill=255, font=font)
     return torch.from_numpy(np.asarray(image, dtype=np.float32) / 255)
+
+
+@lru_cache(maxsize=128)
+def _typeface(face: Path) -> "FreeTypeFont":
+    from PIL import ImageFont
+
+    return ImageFont.truetype(face, STRIP)
 
 
 def paper(chance: Random, height: int, width: int) -> Float[Tensor, "3 h w"]:
@@ -227,6 +249,10 @@ class Photographs:
         larger = functional.interpolate(shown[None], (rows, columns), mode="bilinear", antialias=True)[0].clamp(0, 1)
         top, left = chance.randint(0, rows - height), chance.randint(0, columns - width)
         return larger[:, top : top + height, left : left + width]
+
+
+def _span(low: float, high: float, size: int) -> slice:
+    return slice(max(0, math.floor(low)), min(size, math.ceil(high)))
 
 
 def _within(share: Float[Tensor, "h w"], margin: float = 0.0) -> Bool[Tensor, "h w"]:

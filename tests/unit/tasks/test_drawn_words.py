@@ -45,13 +45,20 @@ def test_equal_seeds_give_equal_pictures() -> None:
 
 @pytest.mark.parametrize("arc", ARCS, ids=str)
 def test_an_outline_holds_the_pixels_of_its_word_and_no_others(arc: Arc) -> None:
-    ink, area = arc.lay(draw_strip("Wagen", FACE), 96, 144)
+    ink, area = arc.lay(draw_strip("Wagen", FACE), (slice(0, 96), slice(0, 144)))
     polygon = inside(list(arc.outline(96, 144)), 96, 144)
     both, either = (area & polygon).sum(), (area | polygon).sum()
     assert both / either > 0.9, "an arc of eight points a side is nearly the arc itself"
     assert ink[~area].eq(0).all() and ink.max() > 0.8
     x, y = arc.point(0.5, 0.5)
     assert (round(x, 9), round(y, 9)) == (arc.x, arc.y)
+
+
+@pytest.mark.parametrize("margin", [0.0, 3.0])
+@pytest.mark.parametrize("arc", ARCS, ids=str)
+def test_the_patch_of_a_word_holds_all_of_it(arc: Arc, margin: float) -> None:
+    patch, whole = arc.patch(96, 144, margin=margin), (slice(0, 96), slice(0, 144))
+    assert arc.area(patch, margin=margin).sum() == arc.area(whole, margin=margin).sum() > 0
 
 
 def test_a_positive_bend_lets_the_ends_hang() -> None:
