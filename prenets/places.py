@@ -1,10 +1,14 @@
-"""Where an entry stands in its picture, clip, table or program. p pieces, l entries, d width"""
+"""Where an entry stands in its picture, clip, table or program. p pieces, l entries, d width, f frequencies"""
 
 from collections.abc import Mapping
 from typing import final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+PERIOD = 10_000.0
+"""Of the slowest wave, in coordinates."""
 
 
 @final
@@ -34,3 +38,23 @@ class Places(nn.Module):
             raise ValueError(f"{axis}: number {last} of an input, but this prenet knows {table.num_embeddings}")
         marks: Tensor = table(coordinates)
         return marks
+
+
+@final
+class SinePlaces(nn.Module):
+    """Sines and cosines of two coordinates, half the width each: nothing is learned, and none is too large.
+
+    As detection transformers have them (Carion et al. 2020, arXiv:2005.12872). Raises ValueError for a width that is no
+    multiple of 4.
+    """
+
+    def __init__(self, dim: int, *, axes: tuple[str, str] = ("rows", "columns")):
+        super().__init__()
+        if dim % 4:
+            raise ValueError(f"a sine and a cosine of two coordinates need a width that 4 divides, not {dim}")
+        self.dim, self.axes = dim, axes
+
+    def forward(self, arrays: Mapping[str, Tensor]) -> Float[Tensor, "p l d"]:
+        powers = torch.arange(self.dim // 4, device=arrays[self.axes[0]].device) / (self.dim // 4)
+        waves: list[Float[Tensor, "p l f"]] = [arrays[axis][..., None] * PERIOD**-powers for axis in self.axes]
+        return torch.cat([part for wave in waves for part in (wave.sin(), wave.cos())], -1)

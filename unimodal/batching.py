@@ -255,6 +255,13 @@ class Arrangement(ABC):
     ) -> tuple[Sequences | None, Sequences]:
         """Examples without answers, one a row: (encoder rows, decoder rows that end in `start`, one piece a row)."""
 
+    def stem(self, items: Sequence[Item], kinds: Mapping[str, int]) -> Sequences:
+        """What decoder rows have in common that are asked several things about one source; each is then told its own.
+
+        Raises ValueError where what is asked belongs to the source.
+        """
+        raise ValueError(f"arrangement: {type(self).__name__} tells a decoder nothing of a source that is encoded once")
+
 
 def label_entries(target: Sequences, items: Sequence[Item], offsets: Sequence[int]) -> Int[Tensor, "b t"]:
     """The next token at each entry; `offsets[e]` is the entry of example e at which its first label stands."""

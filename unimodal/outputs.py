@@ -97,6 +97,9 @@ class TaggedAnswers(Arrangement):
         runs = [Run((*self._asked(item), piece)) for item, piece in zip(items, start, strict=True)]
         return _sources(items, kinds, self.told), lay_out(runs, [[example] for example in range(len(items))], kinds)
 
+    def stem(self, items: Sequence[Item], kinds: Mapping[str, int]) -> Sequences:
+        return begin_rows([item.prompt[0] for item in items], kinds)
+
     def _asked(self, item: Item) -> tuple[Piece, ...]:
         tag, *read = item.prompt
         return (tag, *(piece for piece in read if piece.net in self.told))

@@ -62,8 +62,11 @@ class UnimodalProcessor(PushToHubMixin):
         """A question with its answer, as a decoder is taught it.
 
         `read` of the digits 407: the prompt is `<read>` and the image's patches, the decoder reads `<start> 4 0 7` and
-        its labels are `4 0 7 <end>`.
+        its labels are `4 0 7 <end>`. Raises ValueError for a task that is answered in stages.
         """
+        if task.staged is not None:
+            parts = ", ".join(part.name for part in (task.staged.first, *task.staged.then))
+            raise ValueError(f"{task.name}: is answered in stages, so {parts} are taught in its place")
         asked = self.prompt(task, example)
         if task.codec is None:
             return replace(asked, answer=self.piece(task.writes, example.answer))

@@ -100,6 +100,25 @@ class Metric(ABC):
         return self.score(self.tally(predictions, references))
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class Staged:
+    """How an answer is put together from those of other tasks: one about the whole input, then some about its places.
+
+    A task's own prompt and tag are those of `first`. Laws: the tasks `then` read what `first` reads, and behind it what
+    `told` says of a place; `join` of right answers is the right answer.
+    """
+
+    first: "Task"
+    then: tuple["Task", ...]
+    places: Callable[[Any], Sequence[Any]]
+    """The first answer -> the places that it names."""
+    told: Callable[[Any], list[tuple[str, object]]]
+    """A place -> what the decoder is told of it, as in `Task.prompt`."""
+    join: Callable[[Any, Sequence[Sequence[Any]]], object]
+    """The first answer, and for each place the answers of `then` -> the whole answer."""
+
+
 class Task(ABC):
     """One thing that a user can ask for.
 
@@ -119,6 +138,11 @@ class Task(ABC):
     """Of an answer in frames, where something is known of how long it lasts."""
     tag: str | None = None
     """The token that is put before what is read, where several tasks share one; None: the one of the task's name."""
+
+    @property
+    def staged(self) -> Staged | None:
+        """Of an answer that is put together from those of other tasks, which are taught in its place."""
+        return None
 
     @property
     @abstractmethod

@@ -17,13 +17,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from unimodal.codecs.points import Point
+from unimodal.codecs.spotting import NUM_SIDE, SpottedWord
 from unimodal.tasks.worlds import World
+from unimodal.tasks.worlds.lexicons import Lexicon
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
-NUM_SIDE = 8
-"""Vertices of an outline along the upper edge of a word, and as many back along the lower one."""
 STRIP = 48
 """Pixels that a word is drawn high, before it is laid into a picture."""
 TRIALS = 40
@@ -39,28 +39,12 @@ Backdrop = Callable[[Random, int, int], Float[Tensor, "3 h w"]]
 
 
 @final
-@dataclass(frozen=True)
-class DrawnWord:
-    """A word, and its outline: along the upper edge from its first letter on, and back along the lower one."""
-
-    text: str
-    outline: tuple[Point, ...]
-
-    @property
-    def centre(self) -> Point:
-        """Halfway between the middles of both edges."""
-        upper, lower = self.outline[:NUM_SIDE], self.outline[NUM_SIDE:]
-        middles = [_middle(edge) for edge in (upper, lower)]
-        return (middles[0][0] + middles[1][0]) / 2, (middles[0][1] + middles[1][1]) / 2
-
-
-@final
 @dataclass(frozen=True, eq=False)
 class DrawnWords:
     """A picture in 0..1, and its words in the order of their centres, from top to bottom and from left to right."""
 
     picture: Float[Tensor, "3 h w"]
-    words: tuple[DrawnWord, ...]
+    words: tuple[SpottedWord, ...]
 
 
 @final
@@ -88,12 +72,10 @@ class WordsInPictures(World[DrawnWords]):
     picture has fewer words than were drawn.
     """
 
-    def __init__(
-        self, words: Callable[[Random], str], faces: Sequence[Path], backdrop: Backdrop, sizes: Sizes = Sizes()
-    ) -> None:
+    def __init__(self, lexicon: Lexicon, faces: Sequence[Path], backdrop: Backdrop, sizes: Sizes = Sizes()) -> None:
         if not faces:
             raise ValueError("faces: there is no typeface to draw with")
-        self._words, self._faces, self._backdrop, self.sizes = words, tuple(faces), backdrop, sizes
+        self._lexicon, self._faces, self._backdrop, self.sizes = lexicon, tuple(faces), backdrop, sizes
 
     def draw(self, seed: int) -> DrawnWords:
         chance, sizes = Random(seed), self.sizes
@@ -101,7 +83,7 @@ class WordsInPictures(World[DrawnWords]):
         taken = torch.zeros(sizes.height, sizes.width, dtype=torch.bool)
         words = []
         for _ in range(chance.randint(*sizes.num_words)):
-            text = self._words(chance)
+            text = self._lexicon.word(chance)
             strip = draw_strip(text, chance.choice(self._faces))
             arc = self._place(strip.shape[1] / strip.shape[0], taken, chance)
             if arc is None:
@@ -112,7 +94,7 @@ class WordsInPictures(World[DrawnWords]):
             colour = _colour_on(shown[:, area].mean(1), chance)
             shown += ink * (colour[:, None, None] - shown)
             taken[patch] |= area
-            words.append(DrawnWord(text, arc.outline(sizes.height, sizes.width)))
+            words.append(SpottedWord(text, arc.outline(sizes.height, sizes.width)))
         return DrawnWords(picture, tuple(sorted(words, key=lambda word: word.centre[::-1])))
 
     def _place(self, ratio: float, taken: Bool[Tensor, "h w"], chance: Random) -> "Arc | None":
@@ -173,7 +155,7 @@ class Arc:
         return _span(min(ys) - beside, max(ys) + beside, height), _span(min(xs) - beside, max(xs) + beside, width)
 
     def lay(self, strip: Float[Tensor, "i j"], patch: Patch) -> tuple[Float[Tensor, "h w"], Bool[Tensor, "h w"]]:
-        """A word's ink in some rows and columns of a picture, from 0 to 1, and the pixels there that lie in the word."""
+        """A word's ink in some rows and columns of a picture, from 0 to 1, and which pixels there lie in the word."""
         along, across = self._places(patch)
         grid = torch.stack((2 * along - 1, 2 * across - 1), -1)[None]
         ink = functional.grid_sample(strip[None, None], grid, align_corners=False, padding_mode="zeros")[0, 0]
@@ -257,12 +239,6 @@ def _span(low: float, high: float, size: int) -> slice:
 
 def _within(share: Float[Tensor, "h w"], margin: float = 0.0) -> Bool[Tensor, "h w"]:
     return (share >= -margin) & (share <= 1 + margin)
-
-
-def _middle(edge: Sequence[Point]) -> Point:
-    """Halfway along an edge of evenly spaced points."""
-    (x, y), (other_x, other_y) = edge[NUM_SIDE // 2 - 1], edge[NUM_SIDE // 2]
-    return (x + other_x) / 2, (y + other_y) / 2
 
 
 def _colour_on(ground: Float[Tensor, " 3"], chance: Random) -> Float[Tensor, " 3"]:

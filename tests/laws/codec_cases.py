@@ -16,6 +16,7 @@ from unimodal.codecs.labels import LabelCodec
 from unimodal.codecs.marks import MarkCodec
 from unimodal.codecs.numbers import NumberCodec
 from unimodal.codecs.points import PointCodec
+from unimodal.codecs.spotting import SpottedWord, SpottingCodec
 from unimodal.codecs.tables import Cell, TableCodec
 from unimodal.codecs.text import TextCodec
 from unimodal.codecs.units import UnitCodec
@@ -32,6 +33,8 @@ def signs(vocabulary, ids):
 
 
 point = st.tuples(st.floats(0, 1), st.floats(0, 1))
+outline = st.lists(point, min_size=16, max_size=16).map(tuple)
+spotted = st.builds(SpottedWord, st.text(min_size=1, max_size=6), outline)
 
 
 def matches(pattern):
@@ -71,6 +74,22 @@ def is_mark(vocabulary, ids):
 
 def is_box(vocabulary, ids):
     return matches("LLLLE")(vocabulary, ids) and ids[0] <= ids[2] and ids[1] <= ids[3]
+
+
+def is_spotting(vocabulary, ids):
+    """A centre, sixteen vertices and a text for every word."""
+    space = vocabulary.space
+    if ids[-1:] != [space.end] or not all(space.kind(id) in ("loc", "text") for id in ids[:-1]):
+        return False
+    parts = [list(part) for _, part in itertools.groupby(ids[:-1], lambda id: space.kind(id) == "loc")]
+    texts = parts[1::2]
+    sizes = [len(part) for part in parts[::2]]
+    return (
+        len(parts) % 2 == 0
+        and all(size == 34 for size in sizes)
+        and all(space.kind(part[0]) == "loc" for part in parts[::2])
+        and all(is_text(vocabulary, [*text, space.end]) for text in texts)
+    )
 
 
 def is_event_list(vocabulary, ids):
@@ -228,5 +247,6 @@ CASES = {
             0.5000001 / 20,
         ),
     ],
+    SpottingCodec: [(lambda v: SpottingCodec(v), st.lists(spotted, max_size=3), is_spotting, 0.5000001 / 20)],
     UnitCodec: [(lambda v: UnitCodec(v), st.lists(st.integers(0, 7), max_size=9), matches("U*E"), 0)],
 }

@@ -28,6 +28,8 @@ from unimodal.codecs.text import TextCodec
 from unimodal.codecs.units import UnitCodec
 from unimodal.grammars import DEAD, NEVER
 
+# Types of made objects are checked at random places.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 law = settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
 
 

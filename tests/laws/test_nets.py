@@ -21,6 +21,7 @@ from unimodal.prenets.fixed_image import FixedImagePrenet, FixedImageProcessor, 
 from unimodal.prenets.flattened_patches import FlattenedPatchesPrenet, FlattenedPatchesProcessor
 from unimodal.prenets.frames import FramePostnet, FramePrenet, FrameProcessor
 from unimodal.prenets.image import ImagePrenet, ImageProcessor
+from unimodal.prenets.pyramid import PyramidPrenet
 from unimodal.prenets.refinement import Refinement
 from unimodal.prenets.resizings.area import Area
 from unimodal.prenets.resizings.boxed import Boxed
@@ -29,6 +30,8 @@ from unimodal.prenets.speech import SpeechPrenet, SpeechProcessor
 from unimodal.prenets.table import Grid, TablePrenet, TableProcessor
 from unimodal.prenets.tag import TagPrenet, TagProcessor
 from unimodal.prenets.text import TextPrenet, TextProcessor
+from unimodal.prenets.trunks.stages import Stages
+from unimodal.prenets.trunks.windows import Windows
 from unimodal.prenets.typed_text import TypedTextPrenet, TypedTextProcessor
 from unimodal.prenets.video import VideoPrenet, VideoProcessor
 from unimodal.prenets.vocoders.griffin_lim import GriffinLim
@@ -72,6 +75,11 @@ def mixture(size):
 
 
 # A new file in prenets/ enters here: the first test says so.
+def pyramid(dim):
+    trunk = Stages(block=partial(Windows, heads=2, side=3), widths=(8, 12, 16), depths=(2, 1, 2))
+    return PyramidPrenet(dim, trunk=trunk, patch=8, narrow=6)
+
+
 NETS = {
     "text": lambda v: Net(TextProcessor(v), TextPrenet, sentence),
     "source_text": lambda v: Net(TextProcessor(v), partial(SourceTextPrenet, num_tokens=1000), sentence),
@@ -100,6 +108,11 @@ NETS = {
     "image": lambda v: Net(
         ImageProcessor(resizing=Area(pixels=4096, longest=128), patch=8, stride=6),
         partial(ImagePrenet, hidden=8),
+        lambda size: torch.rand(3, 5 + size, 3 + 4 * size),
+    ),
+    "pyramid": lambda v: Net(
+        ImageProcessor(resizing=Area(pixels=4096, longest=128), patch=8, stride=8),
+        pyramid,
         lambda size: torch.rand(3, 5 + size, 3 + 4 * size),
     ),
     "fixed_image": lambda v: Net(
@@ -152,7 +165,7 @@ def stack(pieces):
 def test_every_file_with_a_processor_has_a_prenet_and_stands_in_this_test():
     processors, prenets, postnets = defined(Processor), defined(Prenet), defined(Postnet)
     prenets.pop("wave")  # as released models hear, padding included: tests/parity holds it to that
-    assert set(processors) == set(prenets) - {"source_text"}  # its processor is text's
+    assert set(processors) == set(prenets) - {"source_text", "pyramid"}  # whose processors are those of text and images
     assert set(prenets) == set(NETS)
     assert sorted(postnets) == POSTNETS
     assert all(len(classes) == 1 for found in (processors, prenets, postnets) for classes in found.values())

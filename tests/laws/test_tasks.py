@@ -27,7 +27,18 @@ from unimodal.vocabulary import Vocabulary
 
 CONFIGS = Path(unimodal.tasks.__file__).parents[1] / "configs" / "tasks"
 NAMES = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
-NETS = {"text", "characters", "code", "table", "speech", "image", "video", "frames"}  # frames are told a voice
+NETS = {
+    "text",
+    "characters",
+    "code",
+    "table",
+    "speech",
+    "image",
+    "video",
+    "frames",
+    "prompt",
+}  # frames are told a voice
+QUESTIONS = {"table": "how many rows are there?", "place": "0.25 0.5"}
 MOST = 200
 
 
@@ -145,7 +156,7 @@ def test_a_file_that_cannot_be_used_is_named_in_one_line(
     if content is not None:
         path.write_bytes(content)
     task = make(name, vocabulary)
-    question = "how many rows are there?" if "table" in task.reads else None
+    question = next((asked for read, asked in QUESTIONS.items() if read in task.reads), None)
     with pytest.raises((ValueError, FileNotFoundError)) as problem:
         task.read([path], question)
     message = str(problem.value)
@@ -166,9 +177,9 @@ def test_a_prompt_is_either_read_or_refused(name: str, vocabulary: Vocabulary, t
             task.read([], "  ")
         with pytest.raises(ValueError, match="nothing to read"):
             task.read([])
-    elif "table" in task.reads:
-        with pytest.raises(ValueError, match="^prompt: .*question"):
-            task.read([Path("table.csv")])
+    elif {*QUESTIONS} & {*task.reads}:
+        with pytest.raises(ValueError, match="^prompt: .*(question|place)"):
+            task.read([Path("input.bin")])
     else:
         with pytest.raises(ValueError, match=f"^prompt: the task {name} reads files only"):
             task.read([], "what is this?")

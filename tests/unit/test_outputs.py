@@ -22,7 +22,7 @@ from unimodal.outputs import OwnDecoders, TaggedAnswers, writers
 from unimodal.prenets.waveform import Waveform
 from unimodal.quantizations import Quantization
 from unimodal.rewrites import rewrite
-from unimodal.running.shared_source import branching_prompt, prompts_of_one_source
+from unimodal.running.shared_source import SharedSource
 from unimodal.samplers import Sampler
 from unimodal.samplers.beam import Beam
 from unimodal.samplers.greedy import Greedy
@@ -237,7 +237,7 @@ def test_both_answers_come_of_one_encoding() -> None:
     tagged.arrangement = EncoderDecoder()
     items = [[Item(text, (token_piece([tagged.vocabulary.id("task", text)]),))] for text in ("verbatim", "subtitle")]
     with pytest.raises(ValueError, match="verbatim, subtitle: are read differently"):
-        prompts_of_one_source(tagged, items)
+        SharedSource(tagged, items[0]).prompt(items[1])
 
 
 @pytest.mark.parametrize("sampler", [Greedy(), Beam(width=2)], ids=["greedy", "beam"])
@@ -256,15 +256,15 @@ def test_what_is_asked_of_one_source_is_answered_as_if_it_were_asked_alone(sampl
     expected = write_tokens(made, Prompt.of(made, alone), decoding)
     encoded = []
     made.backbone.encoder.register_forward_hook(lambda *call: encoded.append(call[2].last.shape[0]))
-    found = write_tokens(made, branching_prompt(made, items, told), decoding)
+    found = write_tokens(made, SharedSource(made, items).branches(items, told), decoding)
     assert encoded == [3]
     assert [[one.tokens for one in row] for row in found] == [[one.tokens for one in row] for row in expected]
     scores = [one.score for row in found for one in row]
     assert scores == pytest.approx([one.score for row in expected for one in row], abs=1e-9)
     assert len({round(row[0].score, 6) for row in found}) == 4
-    assert not write_tokens(made, branching_prompt(made, items, [[], [], []]), decoding)
-    with pytest.raises(ValueError, match="only TaggedAnswers"):
-        branching_prompt(model(), items, told)
+    assert not write_tokens(made, SharedSource(made, items).branches(items, [[], [], []]), decoding)
+    with pytest.raises(ValueError, match="tells a decoder nothing"):
+        SharedSource(model(), items).branches(items, told)
 
 
 @pytest.mark.parametrize("rewrites", [["joined.Joined", "reordered.Reordered"], []], ids=["rewritten", "int8"])

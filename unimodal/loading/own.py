@@ -16,7 +16,8 @@ from unimodal.loading.publishing import LICENCE
 from unimodal.loading.vocoding import find_vocoder, give_vocoder
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.processor import UnimodalProcessor
-from unimodal.running.shared_source import prompts_of_one_source
+from unimodal.running.shared_source import SharedSource
+from unimodal.running.staged import answer_in_stages
 from unimodal.running.taught import TaughtWork
 from unimodal.running.work import Choice, Loaded, Result, Work
 from unimodal.samplers import Growth, Hypothesis
@@ -63,13 +64,15 @@ class Unimodal(Loaded):
         """As `answer`, for prompts that the processor has read already."""
         began = time.perf_counter()
         chosen = self.decoding(decoding)
+        if task.staged is not None:
+            return answer_in_stages(self, task, task.staged, items, chosen)
         if task.codec is None:
             written = write_frames(self.model, items, task.writes, chosen, pace=task.pace)
             seconds = (time.perf_counter() - began) / max(len(items), 1)
             return [
                 Result(task.name, self.model.postnet(task.writes).render(steps), None, (), seconds) for steps in written
             ]
-        return self._written(task.name, task.codec, Prompt.of(self.model, items), chosen)
+        return self.written(task, Prompt.of(self.model, items), chosen)
 
     def answer_outputs(
         self, tasks: Sequence[Task], examples: Sequence[Example], *, decodings: Mapping[str, Choice] | None = None
@@ -78,33 +81,38 @@ class Unimodal(Loaded):
 
         Raises ValueError for tasks that write no tokens, and for models that encode differently for each.
         """
-        for task in tasks:
-            if task.codec is None:
-                raise ValueError(f"{task.name}: writes {task.writes} and no tokens")
-        prompts = prompts_of_one_source(self.model, [self.items(task, examples) for task in tasks])
+        asked = [self.items(task, examples) for task in tasks]
+        source = SharedSource(self.model, asked[0])
         chosen = [self.decoding((decodings or {}).get(task.name)) for task in tasks]
         return {
-            task.name: self._written(task.name, task.codec, prompt, how)
-            for task, prompt, how in zip(tasks, prompts, chosen, strict=True)
-            if task.codec is not None
+            task.name: self.written(task, source.prompt(items), how)
+            for task, items, how in zip(tasks, asked, chosen, strict=True)
         }
 
-    def _written(self, name: str, codec: Codec[Any], prompt: Prompt, decoding: Decoding) -> list[Result]:
-        began = time.perf_counter()
+    def written(self, task: Task, prompt: Prompt, decoding: Decoding) -> list[Result]:
+        """A task's answers in tokens to a prompt that is laid out already, under the task's grammar.
+
+        Raises ValueError for a task that writes no tokens.
+        """
+        if task.codec is None:
+            raise ValueError(f"{task.name}: writes {task.writes} and no tokens")
+        began, codec = time.perf_counter(), task.codec
         guide = GrammarGuide(codec.grammar(), limit=decoding.limit)
         found = write_tokens(self.model, prompt, decoding, guide=guide)
         seconds = (time.perf_counter() - began) / max(prompt.rows, 1)
-        return [_result(name, codec, best, seconds) for best, *_ in found]
+        return [_result(task.name, codec, best, seconds) for best, *_ in found]
 
     def stream(
         self, task: Task, item: Item, *, decoding: str | Mapping[str, Any] | Decoding | None = None
     ) -> Iterator[Result]:
         """The answer to one prompt as it grows, a Result after every token; the last one is that of `answer_items`.
 
-        Raises ValueError at once for a task that writes no tokens, and for a sampler that does not stream.
+        Raises ValueError at once for a task that writes no tokens, or writes in stages, and for a sampler that does
+        not stream.
         """
-        if task.codec is None:
-            raise ValueError(f"{task.name}: does not stream, for it writes {task.writes} and no tokens")
+        if task.codec is None or task.staged is not None:
+            written = "in stages" if task.codec is not None else f"{task.writes} and no tokens"
+            raise ValueError(f"{task.name}: does not stream, for it writes {written}")
         began, chosen, codec = time.perf_counter(), self.decoding(decoding), task.codec
         guide = GrammarGuide(codec.grammar(), limit=chosen.limit)
         growing = stream_tokens(self.model, Prompt.of(self.model, [item]), chosen, guide=guide)
@@ -123,7 +131,8 @@ class Unimodal(Loaded):
         task = build_task(own.like, self.processor.vocabulary, overlay={**own.settings, **settings})
         space = self.processor.vocabulary.space
         taught = [space.name(tag) for tag in space.ids("task")]
-        if (task.tag or task.name) not in taught:
+        parts = [task] if task.staged is None else [task.staged.first, *task.staged.then]
+        if not all((part.tag or part.name) in taught for part in parts):
             raise ValueError(f"the model was not taught the task {name}; it knows {', '.join(taught)}")
         return task
 

@@ -43,7 +43,12 @@ class TaughtWork(Work):
 
     def stream(self, part: int, decoding: Choice) -> Iterator[Result] | None:
         is_whole = len(self._whole) == self.size
-        if not is_whole or self.is_sound or not self._model.decoding(decoding).sampler.streams:
+        if (
+            not is_whole
+            or self.is_sound
+            or self._task.staged is not None
+            or not self._model.decoding(decoding).sampler.streams
+        ):
             return None
         return self._model.stream(self._task, self._whole[part], decoding=decoding)
 

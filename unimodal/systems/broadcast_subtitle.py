@@ -20,7 +20,7 @@ from unimodal.loading.hub import load_own
 from unimodal.measuring.measure import Claim, Direction, Meter
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.objectives import Objective, Term, total
-from unimodal.running.shared_source import prompts_of_one_source
+from unimodal.running.shared_source import SharedSource
 from unimodal.samplers.greedy import Greedy
 from unimodal.systems import Invariant, System
 from unimodal.systems.fixtures.announcements import (
@@ -299,8 +299,8 @@ def _both_outputs_take_one_encoding() -> None:
     runs: list[int] = []
     assert model.backbone.encoder is not None
     model.backbone.encoder.register_forward_pre_hook(lambda *_: runs.append(1))
-    prompts = prompts_of_one_source(model, rows)
-    together = [write_tokens(model, prompt, Decoding(Greedy(), limit=7), ends=()) for prompt in prompts]
+    source, decoding = SharedSource(model, rows[0]), Decoding(Greedy(), limit=7)
+    together = [write_tokens(model, source.prompt(items), decoding, ends=()) for items in rows]
     assert [[best.tokens for best, *_ in found] for found in together] == apart and len(runs) == 1
 
 

@@ -11,7 +11,9 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional
 
-from unimodal.tasks.worlds.drawn_words import NUM_SIDE, Arc, Photographs, Sizes, WordsInPictures, draw_strip, paper
+from unimodal.codecs.spotting import NUM_SIDE
+from unimodal.tasks.worlds.drawn_words import Arc, Photographs, Sizes, WordsInPictures, draw_strip, paper
+from unimodal.tasks.worlds.lexicons import Lexicon
 
 matplotlib = pytest.importorskip("matplotlib")
 FACE = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
@@ -24,8 +26,11 @@ def white(chance: Random, height: int, width: int) -> Tensor:
     return torch.ones(3, height, width)
 
 
-def word(chance: Random) -> str:
-    return chance.choice(["total", "9.50", "Wagen", "quay"])
+class FourWords(Lexicon):
+    alphabet = "9Wqt"
+
+    def word(self, chance: Random) -> str:
+        return chance.choice(["total", "9.50", "Wagen", "quay"])
 
 
 def inside(outline: list[tuple[float, float]], height: int, width: int) -> Bool[Tensor, "h w"]:
@@ -36,7 +41,7 @@ def inside(outline: list[tuple[float, float]], height: int, width: int) -> Bool[
 
 
 def test_equal_seeds_give_equal_pictures() -> None:
-    world = WordsInPictures(word, [FACE], paper, SIZES)
+    world = WordsInPictures(FourWords(), [FACE], paper, SIZES)
     first, again, other = world.draw(3), world.draw(3), world.draw(4)
     assert first.words == again.words and torch.equal(first.picture, again.picture)
     assert first.words != other.words
@@ -68,7 +73,7 @@ def test_a_positive_bend_lets_the_ends_hang() -> None:
 
 
 def test_no_word_lies_upon_another_and_ink_lies_in_outlines_alone() -> None:
-    world = WordsInPictures(word, [FACE], white, SIZES)
+    world = WordsInPictures(FourWords(), [FACE], white, SIZES)
     drawn = [world.draw(seed) for seed in range(8)]
     assert len({len(page.words) for page in drawn}) > 2
     for page in drawn:
@@ -92,4 +97,4 @@ def test_photographs_fill_the_picture() -> None:
     with pytest.raises(ValueError, match="pictures: there is none"):
         Photographs([])
     with pytest.raises(ValueError, match="faces: there is no typeface"):
-        WordsInPictures(word, [], paper)
+        WordsInPictures(FourWords(), [], paper)

@@ -24,7 +24,14 @@ def small_vocabulary(folder: Path, tasks: list[str]) -> Vocabulary:
     pieces = TextPieces.train([(ROOT / "LICENSE").read_text(encoding="utf-8")], 600, folder / "tokenizer.model")
     return Vocabulary(
         TokenSpace(
-            [{"text": 600}, {"task": tasks}, {"unit": 40}, {"sentinel": 5}, {"table": ["header", "row", "cell"]}]
+            [
+                {"text": 600},
+                {"task": tasks},
+                {"unit": 40},
+                {"sentinel": 5},
+                {"table": ["header", "row", "cell"]},
+                {"loc": 1000},
+            ]
         ),
         pieces,
     )
@@ -37,6 +44,7 @@ def worked_example(task: Task, example: Example, vocabulary: Vocabulary) -> str:
     """
     processors: dict[str, Processor] = {
         "text": TextProcessor(vocabulary),
+        "prompt": TextProcessor(vocabulary),
         "characters": CharacterProcessor(vocabulary),
         "code": CodeProcessor(vocabulary),
         "table": TableProcessor(vocabulary),
@@ -60,6 +68,8 @@ def worked_example(task: Task, example: Example, vocabulary: Vocabulary) -> str:
 
 
 def _spelled(ids: list[int], vocabulary: Vocabulary) -> str:
+    """Each token; places that follow one another as one."""
+
     def spell(id: int) -> str:
         if vocabulary.space.kind(id) != "text":
             return f"<{vocabulary.space.name(id)}>"
@@ -69,7 +79,7 @@ def _spelled(ids: list[int], vocabulary: Vocabulary) -> str:
         except UnicodeDecodeError:
             return f"<{spelled.hex().upper()}>"
 
-    return " ".join(map(spell, ids))
+    return " ".join(map(spell, ids)).replace("> <loc ", " ")
 
 
 def first_short_example(task: Task, vocabulary: Vocabulary, most: int = 260) -> str:

@@ -1,0 +1,369 @@
+"""Picture -> the words in it: where they stand, their outlines, what they say; in one sequence or in two stages.
+
+In two stages (Wan et al. 2024, arXiv:2403.19128) the places of all words are written first; then, for each place and
+all of them at once, the word's outline and its characters. Places can be asked for within a window and for words that
+begin with some characters alone.
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from random import Random
+from typing import Any, final
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from unimodal.codecs.characters import CharacterCodec
+from unimodal.codecs.points import Point, PointCodec
+from unimodal.codecs.spotting import NUM_VERTICES, SpottedWord, SpottingCodec
+from unimodal.task import Staged
+from unimodal.tasks import Baseline, Example, Schema, Task
+from unimodal.tasks.baselines import best_constant, constant, majority
+from unimodal.tasks.columns.picture import Picture
+from unimodal.tasks.columns.places import Place, Points, Words
+from unimodal.tasks.columns.text import Text
+from unimodal.tasks.corpora.fonts import Fonts
+from unimodal.tasks.files import read_pictures, refuse_prompt
+from unimodal.tasks.metrics.errors import CharacterErrorRate
+from unimodal.tasks.metrics.places import OutlineOverlap, PointF1, SpottingF1
+from unimodal.tasks.on_demand import OnDemand
+from unimodal.tasks.worlds.drawn_words import Backdrop, DrawnWords, Sizes, WordsInPictures, paper
+from unimodal.tasks.worlds.lexicons import Lexicon
+from unimodal.vocabulary import Vocabulary
+
+FIRST_SEED = {"train": 0, "validation": 1_000_000_000, "test": 2_000_000_000}
+GRIDS = ((3, 3), (3, 1), (1, 3), (3, 2), (2, 3), (2, 2), (2, 1), (1, 2))
+"""Columns and rows of the grids of which windows are cells."""
+LEAST_CHARACTERS = 3
+"""Of a range of first characters, where a picture has as many."""
+NUM_COUNTED = 200
+"""Training examples that baselines look at."""
+
+
+@final
+@dataclass(frozen=True)
+class Window:
+    """Which words are asked for: those whose centre lies in a box, and whose first character in a range."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    first: str
+    last: str
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.left < self.right <= 1 and 0 <= self.top < self.bottom <= 1):
+            box = ", ".join(f"{share:g}" for share in (self.left, self.top, self.right, self.bottom))
+            raise ValueError(f"window: expected left < right and top < bottom between 0 and 1, not {box}")
+
+    @classmethod
+    def whole(cls, alphabet: str) -> "Window":
+        """All words of a picture."""
+        return cls(0.0, 0.0, 1.0, 1.0, alphabet[0], alphabet[-1])
+
+    def holds(self, word: SpottedWord, alphabet: str) -> bool:
+        """Whether a word is asked for; its border belongs to a window, and both ends to a range."""
+        x, y = word.centre
+        if not (self.left <= x <= self.right and self.top <= y <= self.bottom):
+            return False
+        return alphabet.index(self.first) <= alphabet.index(word.text[0]) <= alphabet.index(self.last)
+
+
+def draw_window(words: Sequence[SpottedWord], alphabet: str, chance: Random) -> Window:
+    """As a model learns them: boxes 40 % whole pictures, 30 % cells of grids, 30 % any; characters 40 % the alphabet.
+
+    Else the range lies between the first characters of words in the box, at least three apart where there are as many.
+    """
+    box = Window(*_draw_box(chance), alphabet[0], alphabet[-1])
+    inside = sorted({alphabet.index(word.text[0]) for word in words if box.holds(word, alphabet)})
+    if not inside or chance.random() < 0.4:
+        return box
+    count = chance.randint(min(LEAST_CHARACTERS, len(inside)), len(inside))
+    begin = chance.randint(0, len(inside) - count)
+    first, last = inside[begin], inside[begin + count - 1]
+    return Window(box.left, box.top, box.right, box.bottom, alphabet[first], alphabet[last])
+
+
+def _draw_box(chance: Random) -> tuple[float, float, float, float]:
+    kind = chance.random()
+    if kind < 0.4:
+        return 0.0, 0.0, 1.0, 1.0
+    if kind < 0.7:
+        cells = [(columns, rows, cell) for columns, rows in GRIDS for cell in range(columns * rows)]
+        columns, rows, cell = chance.choice(cells)
+        row, column = divmod(cell, columns)
+        return column / columns, row / rows, (column + 1) / columns, (row + 1) / rows
+    left, top = chance.uniform(0, 2 / 3), chance.uniform(0, 2 / 3)
+    right, bottom = left + chance.uniform(1 / 3, 1), top + chance.uniform(1 / 3, 1)
+    return left, top, min(right, 1.0), min(bottom, 1.0)
+
+
+class WordsTask(Task):
+    """A task on pictures with words; abstract. Typefaces of the test are of families that training never saw.
+
+    An example in training is drawn from its number, so there may be any number of them.
+    """
+
+    reads: tuple[str, ...] = ("image",)
+    writes = "text"
+
+    def __init__(
+        self,
+        *,
+        vocabulary: Vocabulary,
+        lexicon: Lexicon,
+        cache: Path | None = None,
+        sizes: Sizes | None = None,
+        backdrop: Backdrop = paper,
+        num_train: int = 1_000_000,
+        num_test: int = 200,
+    ) -> None:
+        """`num_test` is also the number of examples for validation."""
+        self.num = {"train": num_train, "validation": num_test, "test": num_test}
+        self.lexicon = lexicon
+        self._vocabulary, self._cache, self._backdrop = vocabulary, cache, backdrop
+        self._sizes = Sizes() if sizes is None else sizes
+        self._outlines = PointCodec(vocabulary, least=NUM_VERTICES, most=NUM_VERTICES)
+
+    @final
+    def examples(self, split: str) -> Sequence[Example]:
+        faces = [face.path for face in Fonts().examples("test" if split == "validation" else split, self._cache)]
+        world = WordsInPictures(self.lexicon, faces, self._backdrop, self._sizes)
+        first = FIRST_SEED[split]
+
+        def example(place: int) -> Example:
+            return self.about(world.draw(first + place), Random(f"{split} {place}"), f"{split}#{place}")
+
+        return OnDemand(example, length=self.num[split])
+
+    @abstractmethod
+    def about(self, drawn: DrawnWords, chance: Random, key: str) -> Example:
+        """What the task asks of a picture, by chance where it asks for one thing of many."""
+
+    @final
+    def snapped(self, word: SpottedWord) -> SpottedWord:
+        """A word whose outline lies on the places that there are tokens for."""
+        outline = self._outlines.decode(self._outlines.encode([*word.outline]))
+        return SpottedWord(word.text, tuple(outline))
+
+    def read(self, paths: Sequence[Path], prompt: str | None = None) -> list[Example]:
+        refuse_prompt(prompt, self.name)
+        return read_pictures(paths)
+
+
+@final
+class WordPoints(WordsTask):
+    """Says where the words stand: the centre of each, from top to bottom, of those in a window that is asked for.
+
+    An example in pieces of a small vocabulary:
+
+        <word_points> [image: 64 entries] <loc 0 0 999 999> 5 7 -> <loc 141 128 443 174 282 335 556 457 756 578> <end>
+    """
+
+    name = "word_points"
+    metric = PointF1()
+
+    @cached_property
+    def codec(self) -> PointCodec:
+        return PointCodec(self._vocabulary)
+
+    @property
+    def schema(self) -> Schema:
+        return Schema({"image": Picture()}, Points())
+
+    def about(self, drawn: DrawnWords, chance: Random, key: str) -> Example:
+        words = [self.snapped(word) for word in drawn.words]
+        window = draw_window(words, self.lexicon.alphabet, chance)
+        points = [word.centre for word in words if window.holds(word, self.lexicon.alphabet)]
+        answer = self.codec.decode(self.codec.encode(points))
+        return Example(key, {"image": drawn.picture, "window": window}, answer)
+
+    def prompt(self, example: Example) -> list[tuple[str, object]]:
+        window = example.inputs.get("window") or Window.whole(self.lexicon.alphabet)
+        assert isinstance(window, Window)
+        return [("image", example.inputs["image"]), ("prompt", self._tokens(window))]
+
+    def _tokens(self, window: Window) -> Int[Tensor, " 6"]:
+        box = [(window.left, window.top), (window.right, window.bottom)]
+        ends = self._vocabulary.pieces.spell(window.first) + self._vocabulary.pieces.spell(window.last)
+        return torch.tensor(self.codec.encode(box) + ends)
+
+    def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
+        return {"nothing": constant([]), "the middle": constant([(0.5, 0.5)])}
+
+
+class PlaceTask(WordsTask):
+    """A task about the word at one place; abstract."""
+
+    reads = ("image", "place")
+
+    @final
+    def about(self, drawn: DrawnWords, chance: Random, key: str) -> Example:
+        word = self.snapped(chance.choice(drawn.words))
+        return Example(key, {"image": drawn.picture, "place": word.centre}, self.asked(word))
+
+    @abstractmethod
+    def asked(self, word: SpottedWord) -> object:
+        """What is asked of a word."""
+
+    @final
+    def told(self, place: Point) -> list[tuple[str, object]]:
+        """What a decoder is told of a place."""
+        return [("prompt", torch.tensor(PointCodec(self._vocabulary).encode([place])))]
+
+    @final
+    def prompt(self, example: Example) -> list[tuple[str, object]]:
+        place: Any = example.inputs["place"]
+        return [("image", example.inputs["image"]), *self.told(place)]
+
+    @final
+    def read(self, paths: Sequence[Path], prompt: str | None = None) -> list[Example]:
+        """The prompt is the place, in shares of the picture's width and height: `0.25 0.5`."""
+        place = parse_place(prompt, self.name)
+        return [Example(example.key, {**example.inputs, "place": place}) for example in read_pictures(paths)]
+
+
+@final
+class WordOutline(PlaceTask):
+    """Draws around the word at a place: eight vertices along its upper edge, eight back along the lower one.
+
+    An example in pieces of a small vocabulary:
+
+        <word_outline> [image: 64 entries] <loc 443 174> -> <loc 251 177 301 161 351 145 400 129 450 112 500 96 550 80
+        600 64 635 171 585 187 535 203 485 219 435 235 385 252 335 268 285 284> <end>
+    """
+
+    name = "word_outline"
+    metric = OutlineOverlap()
+
+    @cached_property
+    def codec(self) -> PointCodec:
+        return PointCodec(self._vocabulary, least=NUM_VERTICES, most=NUM_VERTICES)
+
+    @property
+    def schema(self) -> Schema:
+        return Schema({"image": Picture(), "place": Place()}, Points(NUM_VERTICES))
+
+    def asked(self, word: SpottedWord) -> list[Point]:
+        return list(word.outline)
+
+    def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
+        """The mean of training outlines, laid around the place."""
+        known = [train[i] for i in range(min(len(train), NUM_COUNTED))]
+        offsets = torch.tensor([example.answer for example in known]) - torch.tensor(
+            [[example.inputs["place"]] for example in known]
+        )
+        mean = offsets.mean(0)
+
+        def laid(example: Example) -> list[tuple[float, ...]]:
+            places = (torch.tensor(example.inputs["place"]) + mean).clamp(0, 1)
+            return [tuple(point) for point in places.tolist()]
+
+        return {"mean outline": laid}
+
+
+@final
+class WordText(PlaceTask):
+    """Reads the word at a place.
+
+    An example in pieces of a small vocabulary:
+
+        <word_text> [image: 64 entries] <loc 443 174> -> 7 0 9 0 <end>
+    """
+
+    name = "word_text"
+    metric = CharacterErrorRate()
+
+    @cached_property
+    def codec(self) -> CharacterCodec:
+        return CharacterCodec(self._vocabulary)
+
+    @property
+    def schema(self) -> Schema:
+        return Schema({"image": Picture(), "place": Place()}, Text("a word", sample="Total"))
+
+    def asked(self, word: SpottedWord) -> str:
+        return word.text
+
+    def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
+        counted = [train[i] for i in range(min(len(train), NUM_COUNTED))]
+        return {"best constant": best_constant(counted, self.metric), "majority": majority(counted)}
+
+
+class SpottingTask(WordsTask):
+    """Finds all words of a picture, with their outlines, and reads them; abstract."""
+
+    metric = SpottingF1()
+
+    @final
+    @cached_property
+    def codec(self) -> SpottingCodec:
+        return SpottingCodec(self._vocabulary)
+
+    @final
+    @property
+    def schema(self) -> Schema:
+        return Schema({"image": Picture()}, Words())
+
+    @final
+    def about(self, drawn: DrawnWords, chance: Random, key: str) -> Example:
+        return Example(key, {"image": drawn.picture}, [self.snapped(word) for word in drawn.words])
+
+    @final
+    def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
+        return {"nothing": constant([]), "a training answer": constant(train[0].answer)}
+
+
+@final
+class InterleavedSpotting(SpottingTask):
+    """Finds and reads words in one sequence: a word's place, outline and characters, then the next word's."""
+
+    name = "spotting_interleaved"
+
+    def prompt(self, example: Example) -> list[tuple[str, object]]:
+        return [("image", example.inputs["image"])]
+
+
+@final
+class Spotting(SpottingTask):
+    """Finds and reads words in two stages: all places, then the outline and the characters at each of them."""
+
+    name = "spotting"
+    tag = WordPoints.name
+
+    @property
+    def staged(self) -> Staged:
+        places, outline, text = self._parts
+        return Staged(places, (outline, text), places=list, told=outline.told, join=_spotted)
+
+    @cached_property
+    def _parts(self) -> tuple[WordPoints, WordOutline, WordText]:
+        vocabulary, lexicon = self._vocabulary, self.lexicon
+        return (
+            WordPoints(vocabulary=vocabulary, lexicon=lexicon),
+            WordOutline(vocabulary=vocabulary, lexicon=lexicon),
+            WordText(vocabulary=vocabulary, lexicon=lexicon),
+        )
+
+    def prompt(self, example: Example) -> list[tuple[str, object]]:
+        return self._parts[0].prompt(example)
+
+
+def _spotted(points: Any, answers: Sequence[Sequence[Any]]) -> list[SpottedWord]:
+    return [SpottedWord(text, tuple(outline)) for outline, text in answers if text]
+
+
+def parse_place(prompt: str | None, task: str) -> Point:
+    """A place that a user writes as two shares. Raises ValueError for anything else."""
+    try:
+        x, y = map(float, (prompt or "").split())
+    except ValueError:
+        raise ValueError(f"prompt: {task} asks about a place, as in '0.25 0.5'") from None
+    if not (0 <= x <= 1 and 0 <= y <= 1):
+        raise ValueError(f"prompt: a place lies between 0 and 1, not at {x:g} {y:g}")
+    return x, y
