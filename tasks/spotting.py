@@ -128,7 +128,6 @@ class WordsTask(Task):
         self.lexicon = lexicon
         self._vocabulary, self._cache, self._backdrop = vocabulary, cache, backdrop
         self._sizes = Sizes() if sizes is None else sizes
-        self._outlines = PointCodec(vocabulary, least=NUM_VERTICES, most=NUM_VERTICES)
 
     @final
     def examples(self, split: str) -> Sequence[Example]:
@@ -148,8 +147,8 @@ class WordsTask(Task):
     @final
     def snapped(self, word: SpottedWord) -> SpottedWord:
         """A word whose outline lies on the places that there are tokens for."""
-        outline = self._outlines.decode(self._outlines.encode([*word.outline]))
-        return SpottedWord(word.text, tuple(outline))
+        codec = PointCodec(self._vocabulary)
+        return SpottedWord(word.text, tuple(codec.decode(codec.encode([*word.outline]))))
 
     def read(self, paths: Sequence[Path], prompt: str | None = None) -> list[Example]:
         refuse_prompt(prompt, self.name)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from unimodal.codecs import Codec
+from unimodal.task import Staged
 from unimodal.tasks import Baseline, Example, Schema, Task
 
 
@@ -15,6 +16,10 @@ class Wrapped(Task):
         self._task = task
         self.name, self.reads, self.writes, self.metric = task.name, task.reads, task.writes, task.metric
         self.tag = task.tag
+
+    @property
+    def staged(self) -> Staged | None:
+        return self._task.staged
 
     @property
     def codec(self) -> Codec[Any] | None:

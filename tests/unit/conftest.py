@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PROCESSORS: dict[str, Any] = {
     "text": "unimodal.prenets.text.TextProcessor",
+    "prompt": "unimodal.prenets.text.TextProcessor",
     "characters": "unimodal.prenets.characters.CharacterProcessor",
     "code": "unimodal.prenets.code.CodeProcessor",
     "table": "unimodal.prenets.table.TableProcessor",
@@ -27,6 +28,7 @@ PROCESSORS: dict[str, Any] = {
 }
 PRENETS: dict[str, Any] = {
     "text": "unimodal.prenets.text.TextPrenet",
+    "prompt": "unimodal.prenets.text.TextPrenet",
     "characters": "unimodal.prenets.characters.CharacterPrenet",
     "code": "unimodal.prenets.code.CodePrenet",
     "table": "unimodal.prenets.table.TablePrenet",
@@ -71,6 +73,7 @@ def made(pieces: TextPieces, prenets: dict[str, Any], processors: dict[str, Any]
         {"unit": 40},
         {"sentinel": 5},
         {"table": ["row", "cell", "header"]},
+        {"loc": 1000},
     ]
     spec = load_spec(SMALLEST)["spec"]
     spec |= {"vocabulary": {"class": spec["vocabulary"]["class"], "ranges": ranges}}
