@@ -77,7 +77,7 @@ class Window:
 def draw_window(words: Sequence[SpottedWord], alphabet: str, chance: Random) -> Window:
     """As a model learns them: boxes 40 % whole pictures, 30 % cells of grids, 30 % any; characters 40 % the alphabet.
 
-    Else the range lies between the first characters of words in the box, at least three apart where there are as many.
+    Else the range runs between two first characters of words in the box, over three of them where there are as many.
     """
     box = Window(*_draw_box(chance), alphabet[0], alphabet[-1])
     inside = sorted({alphabet.index(word.text[0]) for word in words if box.holds(word, alphabet)})

@@ -1,13 +1,8 @@
 """What words say that are drawn, printed or spoken."""
 
 from abc import ABC, abstractmethod
-from functools import cached_property
-from pathlib import Path
 from random import Random
-from typing import Any, final
-
-from unimodal.tasks.corpora import Corpus
-from unimodal.tasks.corpora.collection import texts
+from typing import final
 
 
 class Lexicon(ABC):
@@ -38,28 +33,3 @@ class RandomStrings(Lexicon):
 
     def word(self, chance: Random) -> str:
         return "".join(chance.choice(self._alphabet) for _ in range(chance.randint(1, self._longest)))
-
-
-@final
-class CorpusWords(Lexicon):
-    """The printable ASCII words of what corpora say, signs and all, as often as they stand there.
-
-    Words of over `longest` characters are left out. Raises CorpusUnavailable where the first is asked for.
-    """
-
-    def __init__(
-        self, *, corpora: list[Corpus[Any]], longest: int = 12, limit: int = 20_000, cache: Path | None = None
-    ) -> None:
-        self._corpora, self._longest, self._limit, self._cache = corpora, longest, limit, cache
-
-    @cached_property
-    def _words(self) -> list[str]:
-        said = (word for text in texts(self._corpora, self._limit, self._cache) for word in text.split())
-        return [word for word in said if len(word) <= self._longest and word.isascii() and word.isprintable()]
-
-    @cached_property
-    def alphabet(self) -> str:
-        return "".join(sorted({word[0] for word in self._words}))
-
-    def word(self, chance: Random) -> str:
-        return chance.choice(self._words)
