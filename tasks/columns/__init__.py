@@ -1,8 +1,8 @@
 """What the fields of a manifest hold: sounds, pictures and tables by their files, texts as they are.
 
-The contract, `Column`, is the engine's. Laws: see there.
+The contracts, `Column` and `Places`, are the engine's. Laws: see there.
 """
 
-from unimodal.data.columns import Column, Files
+from unimodal.data.columns import Column, Files, Places
 
-__all__ = ["Column", "Files"]
+__all__ = ["Column", "Files", "Places"]

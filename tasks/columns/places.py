@@ -1,16 +1,17 @@
 """Places in a picture: points, outlines, and words that stand there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import final
 
+from unimodal.annotations import Annotation
 from unimodal.codecs.points import Point
 from unimodal.codecs.spotting import NUM_VERTICES, SpottedWord
 from unimodal.data.columns import string
-from unimodal.tasks.columns import Column, Files
+from unimodal.tasks.columns import Files, Places
 
 
 @final
-class Place(Column):
+class Place(Places):
     """One point: its x and y."""
 
     wants = "a point [x, y] in shares of the picture, from 0 to 1"
@@ -24,10 +25,13 @@ class Place(Column):
             raise ValueError(f"expected {self.wants}")
         return float(x), float(y)
 
+    def annotations(self, value: Point) -> list[Annotation]:
+        return [Annotation((value,))]
+
 
 @final
-class Points(Column):
-    """Points in their order; any number of them, or so many."""
+class Points(Places):
+    """Points in their order: any number of places, or so many vertices of one outline."""
 
     def __init__(self, num: int | None = None) -> None:
         self._num = num
@@ -40,9 +44,12 @@ class Points(Column):
         place = Place()
         return [place.read(point, files) for point in value]
 
+    def annotations(self, value: Sequence[Point]) -> list[Annotation]:
+        return [Annotation((point,)) for point in value] if self._num is None else [Annotation(tuple(value))]
+
 
 @final
-class Words(Column):
+class Words(Places):
     """Words, each with what it says and its outline."""
 
     wants = f'a list of {{"text": ..., "outline": [{NUM_VERTICES} points [x, y]]}}'
@@ -52,6 +59,9 @@ class Words(Column):
         if not isinstance(value, list | tuple):
             raise ValueError(f"expected {self.wants}")
         return [self._word(row, files) for row in value]
+
+    def annotations(self, value: Sequence[SpottedWord]) -> list[Annotation]:
+        return [Annotation(word.outline, word.text) for word in value]
 
     def _word(self, row: object, files: Files) -> SpottedWord:
         if not isinstance(row, Mapping) or not {"text", "outline"} <= row.keys():

@@ -9,6 +9,7 @@ from dataclasses import asdict, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unimodal.annotations import FORMATS, Annotation, draw
 from unimodal.catalogue import check_task, checkpoint_task_names, task_names
 from unimodal.commands import Parser
 from unimodal.loading.own_tasks import read_tasks
@@ -52,7 +53,9 @@ def main(arguments: list[str]) -> int:
         for result, out in zip(results, outs, strict=True):
             _write_sound(result.value, out)
         results = [replace(result, value=out) for result, out in zip(results, outs, strict=True)]
-    _show(options, work, results)
+    elif work.annotations is not None and outs:
+        _write_picture(work.names[0], work.annotations(results[0].value), outs[0])
+    _show(options, work, results, to=None if outs else options.out)
     return 0
 
 
@@ -83,7 +86,12 @@ def _parser() -> Parser:
         "--vocoder", metavar="FOLDER|HUB_ID", help="a HiFi-GAN that makes the sound; default: Griffin-Lim"
     )
     parser.add_argument("--decoding", metavar="NAME", help="greedy, beam, joint, sample, or a YAML file")
-    parser.add_argument("--out", metavar="FILE", type=Path, help="write the answer here; speech: default INPUT.wav")
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        type=Path,
+        help="gets the answer, or a picture (.png) of it; speech: INPUT.wav",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a file")
     return parser
 
@@ -95,16 +103,21 @@ def _model(name: str | None) -> str:
 
 
 def _outs(out: Path | None, work: "Work") -> list[Path]:
-    """Where sound is written, one file an answer; checked before the work begins, as is the file of other answers."""
+    """Where sound or a picture is written, a file an answer; checked before the work begins, as are other files."""
     if out is not None and out.is_dir():
         raise ValueError(f"{out}: is a folder")
     if out is not None and not out.parent.is_dir():
         raise FileNotFoundError(f"{out.parent}: no such folder")
-    if not work.is_sound:
-        return []
-    if out is not None and len(work.names) > 1:
+    is_picture = out is not None and out.suffix.lower() in FORMATS
+    if is_picture and work.annotations is None:
+        raise ValueError(f"--out: {out} would be a picture, and this task's answers have no places to draw in one")
+    if out is not None and len(work.names) > 1 and is_picture:
+        raise ValueError(f"--out: one file cannot hold {len(work.names)} pictures; ask about one")
+    if out is not None and len(work.names) > 1 and work.is_sound:
         raise ValueError(f"--out: one file cannot hold {len(work.names)} sounds; without it each lies beside its input")
-    return [out or Path(f"{name}.wav") for name in work.names]
+    if work.is_sound:
+        return [out or Path(f"{name}.wav") for name in work.names]
+    return [out] if out is not None and is_picture else []
 
 
 def _stream(work: "Work", decoding: str | None) -> bool:
@@ -156,8 +169,21 @@ def _write_sound(samples: Any, out: Path) -> None:
     soundfile.write(out, samples.numpy(), RATE, subtype="PCM_16")
 
 
-def _show(options: Namespace, work: "Work", results: Sequence["Result"]) -> None:
-    """Prints the answers, or writes them to --out where they are no sound; notes go beside them."""
+def _write_picture(name: str, annotations: Sequence[Annotation], out: Path) -> None:
+    from unimodal.prenets.pixels import read_picture
+
+    draw(read_picture(name), annotations).save(out)
+
+
+def _read(result: "Result", work: "Work") -> str:
+    """An answer as people read it; what points at places, a line each."""
+    if work.annotations is None:
+        return result.text
+    return "\n".join(map(str, work.annotations(result.value))) or "nothing found"
+
+
+def _show(options: Namespace, work: "Work", results: Sequence["Result"], *, to: Path | None) -> None:
+    """Prints the answers, or writes them to a file; notes go beside them."""
     rows = list(zip(work.names, results, strict=True))
     for name, result in rows:
         for note in result.notes:
@@ -165,11 +191,11 @@ def _show(options: Namespace, work: "Work", results: Sequence["Result"]) -> None
     if options.json:
         lines = [json.dumps(_row(name, result), ensure_ascii=False, default=_plain) for name, result in rows]
     elif len(results) == 1:
-        lines = [results[0].text]
+        lines = [_read(results[0], work)]
     else:
-        lines = [f"{name}: {result.text}" for name, result in rows]
-    if options.out is not None and not work.is_sound:
-        options.out.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        lines = [f"{name}: {_read(result, work)}" for name, result in rows]
+    if to is not None:
+        to.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     else:
         print("\n".join(lines))
 

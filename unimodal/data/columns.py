@@ -3,7 +3,9 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
+
+from unimodal.annotations import Annotation
 
 
 @final
@@ -37,6 +39,14 @@ class Column(ABC):
     @abstractmethod
     def read(self, value: object, files: Files) -> object:
         """The raw input or the answer that a JSON value stands for."""
+
+
+class Places(Column):
+    """A column about places in a picture. Law: what `annotations` tells lies within it, from 0 to 1."""
+
+    @abstractmethod
+    def annotations(self, value: Any) -> list[Annotation]:
+        """What there is to draw of what `read` gives."""
 
 
 def string(value: object, wants: str) -> str:

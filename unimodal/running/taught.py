@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, final
 
 from unimodal.batching import Item
+from unimodal.data.columns import Places
 from unimodal.running.work import Choice, Result, Work, join_passages, said_in
 from unimodal.task import Example, Task
 
@@ -26,6 +27,8 @@ class TaughtWork(Work):
         self._questions = _questions(examples)
         self.names, self.size = [examples[parts.start].key for parts in self._questions], len(examples)
         self.is_sound = task.codec is None
+        answer = task.schema.answer
+        self.annotations = answer.annotations if isinstance(answer, Places) else None
 
     def _read(self, part: int) -> Item:
         return self._model.processor.prompt(self._task, self._examples[part])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from unimodal.annotations import Annotation
 from unimodal.decoding.generate import Decoding
 from unimodal.loading.publishing import model_card, push, read_metrics
 from unimodal.model import UnimodalForConditionalGeneration
@@ -74,6 +75,8 @@ class Work(ABC):
     """Number of parts."""
     is_sound: bool
     """Whether answers are samples at 16 kHz; others are read."""
+    annotations: Callable[[Any], list[Annotation]] | None = None
+    """What an answer points at in its picture; None: answers point at nothing."""
 
     @abstractmethod
     def answer(self, parts: range, decoding: Choice) -> list[Result]:

@@ -126,6 +126,18 @@ def test_text_goes_to_the_file_that_is_asked_for(run: Run, files: dict[str, Path
     assert (status, said) == (0, "") and out.read_text() == run("lid_text", files["txt"])[1]
 
 
+def test_places_are_read_a_line_each_and_drawn_where_asked(run: Run, files: dict[str, Path], tmp_path: Path) -> None:
+    from PIL import Image
+
+    out = tmp_path / "found.png"
+    status, said, _ = run("word_points", files["png"], "--out", out)
+    places = [tuple(map(float, line.split())) for line in said.splitlines()]
+    assert status == 0 and places and all(0 <= share <= 1 for place in places for share in place)
+    with Image.open(out) as drawn, Image.open(files["png"]) as read:
+        assert drawn.size == read.size and drawn.convert("RGB").tobytes() != read.convert("RGB").tobytes()
+    assert run("word_points", files["png"])[1] == said
+
+
 def test_speech_is_written_where_asked_or_beside_its_text(run: Run, files: dict[str, Path], tmp_path: Path) -> None:
     for arguments, place in [(["--out", tmp_path / "hello.wav"], tmp_path / "hello.wav"), ([], f"{files['txt']}.wav")]:
         status, said, _ = run("tts", files["txt"], "--json", *arguments)
@@ -202,6 +214,10 @@ MISTAKES = {
     "unknown option": (["tts", "good.txt", "--jsn"], "unrecognized arguments: --jsn (see `unimodal run --help`)"),
     "folder to write": (["tts", "good.txt", "--out", "folder"], "folder: is a folder"),
     "nowhere to write": (["tts", "good.txt", "--out", "no/a.wav"], "no: no such folder"),
+    "a picture of text": (
+        ["lid_text", "good.txt", "--out", "a.png"],
+        "--out: a.png would be a picture, and this task's answers have no places to draw in one",
+    ),
     "two sounds in one": (
         ["tts", "good.txt", "--prompt", "hi", "--out", "a.wav"],
         "--out: one file cannot hold 2 sounds",
