@@ -1,11 +1,14 @@
 """What tasks read and write, as people look at it and listen to it in a report."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from markupsafe import Markup
 from torch import Tensor
 
+from unimodal.annotations import Annotation
+from unimodal.data.columns import Places
 from unimodal.measuring.evaluate import Evaluation
 from unimodal.prenets.spectrogram import RATE
 from unimodal.prenets.table import Grid
@@ -14,15 +17,24 @@ from unimodal.prenets.waveform import Waveform
 from unimodal.report import media
 from unimodal.report.page import Row, Samples
 from unimodal.task import Example, Task
+from unimodal.tasks.windows import Window
 
 
 def inputs(task: Task, example: Example) -> list[Markup]:
-    """Everything that a prompt holds, in its order."""
-    return [SHOWN[net](raw) for net, raw in task.prompt(example)]
+    """Everything that a prompt holds, in its order; what it asks about in a picture is drawn in there."""
+    asked, shown = _asked(task, example), []
+    for net, raw in task.prompt(example):
+        if net == "image":
+            shown.append(_picture(raw, asked))
+        elif net != "prompt":  # tokens for what is drawn in
+            shown.append(SHOWN[net](raw))
+    return shown
 
 
-def answer(task: Task, value: object) -> Markup:
-    """A right answer, or a model's."""
+def answer(task: Task, example: Example, value: Any) -> Markup:
+    """A right answer, or a model's; what it points at is drawn into the example's picture."""
+    if isinstance(task.schema.answer, Places):
+        return _picture(example.inputs["image"], task.schema.answer.annotations(value))
     return SHOWN[task.writes](value)
 
 
@@ -37,8 +49,8 @@ def samples(task: Task, evaluations: Mapping[str, Evaluation]) -> Samples:
         rows.append(
             Row(
                 inputs=inputs(task, sample.example),
-                reference=answer(task, sample.example.answer),
-                answers={name: answer(task, prediction) for name, prediction in predictions.items()},
+                reference=answer(task, sample.example, sample.example.answer),
+                answers={name: answer(task, sample.example, prediction) for name, prediction in predictions.items()},
                 is_right=is_text and str(last).strip() == str(sample.example.answer).strip(),
             )
         )
@@ -57,9 +69,21 @@ def _sound(raw: object) -> Markup:
     raise AssertionError(f"no sound: {type(raw).__name__}")
 
 
-def _picture(raw: object) -> Markup:
+def _picture(raw: object, annotations: Sequence[Annotation] = ()) -> Markup:
     assert isinstance(raw, Tensor)
-    return media.picture(raw)
+    return media.picture(raw, annotations)
+
+
+def _asked(task: Task, example: Example) -> list[Annotation]:
+    """The window and the places of a picture that are asked about."""
+    found = []
+    for name, value in example.inputs.items():
+        column = task.schema.inputs.get(name)
+        if isinstance(column, Places):
+            found += column.annotations(value)
+        elif isinstance(value, Window):
+            found.append(value.annotation)
+    return found
 
 
 def _table(raw: object) -> Markup:

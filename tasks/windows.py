@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import final
 
+from unimodal.annotations import Annotation
 from unimodal.codecs.spotting import SpottedWord
 
 GRIDS = ((3, 3), (3, 1), (1, 3), (3, 2), (2, 3), (2, 2), (2, 1), (1, 2))
@@ -34,6 +35,13 @@ class Window:
     def whole(cls, alphabet: str) -> "Window":
         """All words of a picture."""
         return cls(0.0, 0.0, 1.0, 1.0, alphabet[0], alphabet[-1])
+
+    @property
+    def annotation(self) -> Annotation:
+        """Its box, labelled with its range."""
+        left, top, right, bottom = self.left, self.top, self.right, self.bottom
+        corners = ((left, top), (right, top), (right, bottom), (left, bottom))
+        return Annotation(corners, f"{self.first} to {self.last}")
 
     def holds(self, word: SpottedWord, alphabet: str) -> bool:
         """Whether a word is asked for; its border belongs to a window, and both ends to a range."""

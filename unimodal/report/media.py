@@ -7,11 +7,12 @@ import base64
 import io
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float
 from markupsafe import Markup
 from torch import Tensor
 from torch.nn import functional
+
+from unimodal.annotations import Annotation, draw
 
 THUMBNAIL = 160
 """Longer side of a picture, in pixels; small pictures are drawn larger by the page."""
@@ -31,20 +32,16 @@ def code(source: object) -> Markup:
     return Markup("<pre>{}</pre>").format(str(source).rstrip("\n"))
 
 
-def picture(pixels: Float[Tensor, "3 i j"]) -> Markup:
-    """A thumbnail of a picture in 0..1."""
-    from PIL import Image
-
+def picture(pixels: Float[Tensor, "3 i j"], annotations: Sequence[Annotation] = ()) -> Markup:
+    """A thumbnail of a picture in 0..1, with what was found in it."""
     longest = max(pixels.shape[1:])
     if longest > THUMBNAIL:
         scale = THUMBNAIL / longest
         pixels = functional.interpolate(pixels[None], scale_factor=scale, mode="bilinear", antialias=True)[0]
-    levels = (pixels.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-    file = io.BytesIO()
-    Image.fromarray(levels).save(file, "PNG", optimize=True)
-    width, height = levels.shape[1], levels.shape[0]
+    file, image = io.BytesIO(), draw(pixels, annotations)
+    image.save(file, "PNG", optimize=True)
     return Markup('<img src="{}" width={} height={} alt="input picture">').format(
-        _data("image/png", file.getvalue()), width, height
+        _data("image/png", file.getvalue()), image.width, image.height
     )
 
 
