@@ -192,7 +192,7 @@ def languages(vocabulary: Vocabulary) -> Iterator[Language]:
         "fields": FieldCodec(vocabulary),
         "labels": LabelCodec(vocabulary, names=names),
         "numbers": NumberCodec(vocabulary),
-        "tables": TableCodec(vocabulary),
+        "tables": TableCodec(vocabulary, TextCodec(vocabulary)),
         "text": TextCodec(vocabulary),
         "units": UnitCodec(vocabulary),
     }

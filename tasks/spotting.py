@@ -20,76 +20,51 @@ from unimodal.codecs.characters import CharacterCodec
 from unimodal.codecs.points import Point, PointCodec
 from unimodal.codecs.spotting import NUM_VERTICES, SpottedWord, SpottingCodec
 from unimodal.task import Staged
-from unimodal.tasks import Baseline, Example, Schema, Task
+from unimodal.tasks import Baseline, Example, Schema
 from unimodal.tasks.baselines import best_constant, constant, majority
 from unimodal.tasks.columns.picture import Picture
 from unimodal.tasks.columns.places import Place, Points, Words
 from unimodal.tasks.columns.text import Text
-from unimodal.tasks.corpora.fonts import Fonts
-from unimodal.tasks.files import read_pictures, refuse_prompt
+from unimodal.tasks.drawn import DrawnTask, PlaceTask
 from unimodal.tasks.metrics.errors import CharacterErrorRate
 from unimodal.tasks.metrics.places import OutlineOverlap, PointF1, SpottingF1
-from unimodal.tasks.on_demand import OnDemand
 from unimodal.tasks.windows import Window, draw_window
-from unimodal.tasks.worlds.drawn_words import Backdrop, DrawnWords, Sizes, WordsInPictures, paper
+from unimodal.tasks.worlds.backdrops import Backdrop, paper
+from unimodal.tasks.worlds.drawn_words import DrawnWords, Sizes, WordsInPictures
 from unimodal.tasks.worlds.lexicons import Lexicon
 from unimodal.vocabulary import Vocabulary
 
-FIRST_SEED = {"train": 0, "validation": 1_000_000_000, "test": 2_000_000_000}
 NUM_COUNTED = 200
 """Training examples that baselines look at."""
 
 
-class WordsTask(Task):
-    """A task on pictures with words; abstract. Typefaces of the test are of families that training never saw.
-
-    An example in training is drawn from its number, so there may be any number of them.
-    """
-
-    reads: tuple[str, ...] = ("image",)
-    writes = "text"
+class WordsTask(DrawnTask[DrawnWords]):
+    """A task on pictures with words; abstract."""
 
     def __init__(
         self,
         *,
         vocabulary: Vocabulary,
         lexicon: Lexicon,
-        cache: Path | None = None,
         sizes: Sizes | None = None,
         backdrop: Backdrop = paper,
+        cache: Path | None = None,
         num_train: int = 1_000_000,
         num_test: int = 200,
     ) -> None:
-        """`num_test` is also the number of examples for validation."""
-        self.num = {"train": num_train, "validation": num_test, "test": num_test}
+        super().__init__(vocabulary=vocabulary, cache=cache, num_train=num_train, num_test=num_test)
         self.lexicon = lexicon
-        self._vocabulary, self._cache, self._backdrop = vocabulary, cache, backdrop
-        self._sizes = Sizes() if sizes is None else sizes
+        self._backdrop, self._sizes = backdrop, Sizes() if sizes is None else sizes
 
     @final
-    def examples(self, split: str) -> Sequence[Example]:
-        faces = [face.path for face in Fonts().examples("test" if split == "validation" else split, self._cache)]
-        world = WordsInPictures(self.lexicon, faces, self._backdrop, self._sizes)
-        first = FIRST_SEED[split]
-
-        def example(place: int) -> Example:
-            return self.about(world.draw(first + place), Random(f"{split} {place}"), f"{split}#{place}")
-
-        return OnDemand(example, length=self.num[split])
-
-    @abstractmethod
-    def about(self, drawn: DrawnWords, chance: Random, key: str) -> Example:
-        """What the task asks of a picture, by chance where it asks for one thing of many."""
+    def world(self, split: str) -> WordsInPictures:
+        return WordsInPictures(self.lexicon, self.typefaces(split), self._backdrop, self._sizes)
 
     @final
     def snapped(self, word: SpottedWord) -> SpottedWord:
         """A word whose outline lies on the places that there are tokens for."""
         codec = PointCodec(self._vocabulary)
         return SpottedWord(word.text, tuple(codec.decode(codec.encode([*word.outline]))))
-
-    def read(self, paths: Sequence[Path], prompt: str | None = None) -> list[Example]:
-        refuse_prompt(prompt, self.name)
-        return read_pictures(paths)
 
 
 @final
@@ -133,39 +108,21 @@ class WordPoints(WordsTask):
         return {"nothing": constant([]), "the middle": constant([(0.5, 0.5)])}
 
 
-class PlaceTask(WordsTask):
+class WordTask(PlaceTask[DrawnWords], WordsTask):
     """A task about the word at one place; abstract."""
 
-    reads = ("image", "place")
-
     @final
-    def about(self, drawn: DrawnWords, chance: Random, key: str) -> Example:
+    def chosen(self, drawn: DrawnWords, chance: Random) -> tuple[Tensor, Point, object]:
         word = self.snapped(chance.choice(drawn.words))
-        return Example(key, {"image": drawn.picture, "place": word.centre}, self.asked(word))
+        return drawn.picture, word.centre, self.asked(word)
 
     @abstractmethod
     def asked(self, word: SpottedWord) -> object:
         """What is asked of a word."""
 
-    @final
-    def told(self, place: Point) -> list[tuple[str, object]]:
-        """What a decoder is told of a place."""
-        return [("prompt", torch.tensor(PointCodec(self._vocabulary).encode([place])))]
-
-    @final
-    def prompt(self, example: Example) -> list[tuple[str, object]]:
-        place: Any = example.inputs["place"]
-        return [("image", example.inputs["image"]), *self.told(place)]
-
-    @final
-    def read(self, paths: Sequence[Path], prompt: str | None = None) -> list[Example]:
-        """The prompt is the place, in shares of the picture's width and height: `0.25 0.5`."""
-        place = parse_place(prompt, self.name)
-        return [Example(example.key, {**example.inputs, "place": place}) for example in read_pictures(paths)]
-
 
 @final
-class WordOutline(PlaceTask):
+class WordOutline(WordTask):
     """Draws around the word at a place: eight vertices along its upper edge, eight back along the lower one.
 
     An example in pieces of a small vocabulary:
@@ -204,7 +161,7 @@ class WordOutline(PlaceTask):
 
 
 @final
-class WordText(PlaceTask):
+class WordText(WordTask):
     """Reads the word at a place.
 
     An example in pieces of a small vocabulary:
@@ -292,14 +249,3 @@ class Spotting(SpottingTask):
 
 def _spotted(points: Any, answers: Sequence[Sequence[Any]]) -> list[SpottedWord]:
     return [SpottedWord(text, tuple(outline)) for outline, text in answers if text]
-
-
-def parse_place(prompt: str | None, task: str) -> Point:
-    """A place that a user writes as two shares. Raises ValueError for anything else."""
-    try:
-        x, y = map(float, (prompt or "").split())
-    except ValueError:
-        raise ValueError(f"prompt: {task} asks about a place, as in '0.25 0.5'") from None
-    if not (0 <= x <= 1 and 0 <= y <= 1):
-        raise ValueError(f"prompt: a place lies between 0 and 1, not at {x:g} {y:g}")
-    return x, y

@@ -4,12 +4,11 @@ h rows and w columns of a picture, i and j those of a strip with one word, n poi
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, final
+from typing import final
 
 import torch
 from jaxtyping import Bool, Float
@@ -19,23 +18,19 @@ from torch.nn import functional
 from unimodal.codecs.points import Point
 from unimodal.codecs.spotting import NUM_SIDE, SpottedWord
 from unimodal.tasks.worlds import World
+from unimodal.tasks.worlds.backdrops import Backdrop, colour_on
 from unimodal.tasks.worlds.lexicons import Lexicon
-
-if TYPE_CHECKING:
-    from PIL.ImageFont import FreeTypeFont
+from unimodal.tasks.worlds.typefaces import typeface
 
 STRIP = 48
 """Pixels that a word is drawn high, before it is laid into a picture."""
 TRIALS = 40
 """Places that are tried for a word before it is left out."""
-LEAST_CONTRAST = 0.35
 MARGIN = 1.0
 """Pixels that stay free between words, and at the borders."""
 
 Patch = tuple[slice, slice]
 """Some rows and columns of a picture."""
-Backdrop = Callable[[Random, int, int], Float[Tensor, "3 h w"]]
-"""What a picture of so many rows and columns shows behind its words."""
 
 
 @final
@@ -91,7 +86,7 @@ class WordsInPictures(World[DrawnWords]):
             patch = arc.patch(sizes.height, sizes.width)
             ink, area = arc.lay(strip, patch)
             shown = picture[:, *patch]
-            colour = _colour_on(shown[:, area].mean(1), chance)
+            colour = colour_on(shown[:, area].mean(1), chance)
             shown += ink * (colour[:, None, None] - shown)
             taken[patch] |= area
             words.append(SpottedWord(text, arc.outline(sizes.height, sizes.width)))
@@ -188,49 +183,12 @@ def draw_strip(text: str, face: Path) -> Float[Tensor, "i j"]:
     import numpy as np
     from PIL import Image, ImageDraw
 
-    font = _typeface(face)
+    font = typeface(face, STRIP)
     left, top, right, bottom = font.getbbox(text)
     size = max(1, math.ceil(right - left)), max(1, math.ceil(bottom - top))
     image = Image.new("L", size)
     ImageDraw.Draw(image).text((-left, -top), text, fill=255, font=font)
     return torch.from_numpy(np.asarray(image, dtype=np.float32) / 255)
-
-
-@lru_cache(maxsize=128)
-def _typeface(face: Path) -> "FreeTypeFont":
-    from PIL import ImageFont
-
-    return ImageFont.truetype(face, STRIP)
-
-
-def paper(chance: Random, height: int, width: int) -> Float[Tensor, "3 h w"]:
-    """A backdrop of one light colour that grows darker to one side, with grain."""
-    colour = torch.tensor([chance.uniform(0.75, 1.0) for _ in range(3)])
-    generator = torch.Generator().manual_seed(chance.getrandbits(63))
-    grain = 0.02 * torch.randn(height, width, generator=generator)
-    shade = torch.linspace(chance.uniform(-0.1, 0), chance.uniform(-0.1, 0), width)
-    return (colour[:, None, None] + grain + shade).clamp(0, 1)
-
-
-@final
-class Photographs:
-    """Backdrops that are cut out of pictures; those with little room are shown larger."""
-
-    def __init__(self, pictures: Sequence[Callable[[], Float[Tensor, "3 i j"]]]) -> None:
-        """`pictures`: each is read when it is shown."""
-        if not pictures:
-            raise ValueError("pictures: there is none to be shown")
-        self._pictures = tuple(pictures)
-
-    def __call__(self, chance: Random, height: int, width: int) -> Float[Tensor, "3 h w"]:
-        shown = chance.choice(self._pictures)()
-        scale = max(height / shown.shape[1], width / shown.shape[2]) * chance.uniform(1.0, 2.0)
-        rows, columns = (
-            max(least, round(scale * size)) for least, size in zip((height, width), shown.shape[1:], strict=True)
-        )
-        larger = functional.interpolate(shown[None], (rows, columns), mode="bilinear", antialias=True)[0].clamp(0, 1)
-        top, left = chance.randint(0, rows - height), chance.randint(0, columns - width)
-        return larger[:, top : top + height, left : left + width]
 
 
 def _span(low: float, high: float, size: int) -> slice:
@@ -239,12 +197,3 @@ def _span(low: float, high: float, size: int) -> slice:
 
 def _within(share: Float[Tensor, "h w"], margin: float = 0.0) -> Bool[Tensor, "h w"]:
     return (share >= -margin) & (share <= 1 + margin)
-
-
-def _colour_on(ground: Float[Tensor, " 3"], chance: Random) -> Float[Tensor, " 3"]:
-    """A colour that can be read on another: lighter or darker than it by `LEAST_CONTRAST` at least."""
-    weights = torch.tensor([0.299, 0.587, 0.114])
-    while True:
-        colour = torch.tensor([chance.random() for _ in range(3)])
-        if abs(float((colour - ground) @ weights)) >= LEAST_CONTRAST:
-            return colour

@@ -129,23 +129,23 @@ def is_field_list(vocabulary, ids, depth=2):
     return fields(depth) and not rest
 
 
-def is_table(vocabulary, ids, most_columns=4):
+def is_table(vocabulary, ids, most_columns=4, kind="text", is_content=is_text):
     """Marks drawn as a picture in which every cell must be a full rectangle of its own."""
     space = vocabulary.space
-    if ids[-1:] != [space.end] or not all(space.kind(id) in ("text", "grid") for id in ids[:-1]):
+    if ids[-1:] != [space.end] or not all(space.kind(id) in (kind, "grid") for id in ids[:-1]):
         return False
-    rows, texts = [[]], []
+    rows, contents = [[]], []
     for id in ids[:-1]:
-        name = space.name(id) if space.kind(id) == "grid" else "text"
+        name = space.name(id) if space.kind(id) == "grid" else kind
         if name == "row":
             rows.append([])
-        elif name == "text":
+        elif name == kind:
             if not rows[-1] or rows[-1][-1] not in ("cell", "header"):
                 return False
-            texts[-1].append(id)
+            contents[-1].append(id)
         else:
             rows[-1].append(name)
-            texts.append([])
+            contents.append([])
     if rows.pop() or not rows or not 1 <= len(rows[0]) <= most_columns or len({len(row) for row in rows}) > 1:
         return False
     owner = {}
@@ -163,7 +163,11 @@ def is_table(vocabulary, ids, most_columns=4):
         height, width = (max(place[axis] for place in places) - corner[axis] + 1 for axis in (0, 1))
         if len(places) != height * width:
             return False
-    return all(is_text(vocabulary, [*text, space.end]) for text in texts)
+    return all(is_content(vocabulary, [*content, space.end]) for content in contents)
+
+
+def is_table_of_points(vocabulary, ids):
+    return is_table(vocabulary, ids, kind="loc", is_content=matches("(LL)?E"))
 
 
 @st.composite
@@ -180,7 +184,7 @@ def field_lists(draw, depth=2):
 
 
 @st.composite
-def tables(draw):
+def tables(draw, contents):
     """Cells put on the first free place, as far as they may reach."""
     num_rows, num_columns = draw(st.integers(1, 3)), draw(st.integers(1, 4))
     taken, cells = set(), []
@@ -190,7 +194,7 @@ def tables(draw):
         next_taken = min([place for line, place in taken if line == row and place > column], default=num_columns)
         width, height = draw(st.integers(1, next_taken - column)), draw(st.integers(1, num_rows - row))
         taken |= set(itertools.product(range(row, row + height), range(column, column + width)))
-        cells.append(Cell(row, column, draw(st.text(max_size=3)), height, width, draw(st.booleans())))
+        cells.append(Cell(row, column, draw(contents), height, width, draw(st.booleans())))
     return cells
 
 
@@ -237,7 +241,15 @@ CASES = {
     BoxCodec: [(lambda v: BoxCodec(v), box, is_box, 0.5000001 / 20)],
     EventCodec: [(lambda v: EventCodec(v, seconds=10), event_lists(), is_event_list, 0.5000001)],
     FieldCodec: [(lambda v: FieldCodec(v, depth=2), field_lists(), is_field_list, 0)],
-    TableCodec: [(lambda v: TableCodec(v, most_columns=4), tables(), is_table, 0)],
+    TableCodec: [
+        (lambda v: TableCodec(v, TextCodec(v), most_columns=4), tables(st.text(max_size=3)), is_table, 0),
+        (
+            lambda v: TableCodec(v, PointCodec(v, most=1), most_columns=4),
+            tables(st.lists(point, max_size=1)),
+            is_table_of_points,
+            0.5000001 / 20,
+        ),
+    ],
     PointCodec: [
         (lambda v: PointCodec(v), st.lists(point, max_size=5), matches("(LL)*E"), 0.5000001 / 20),
         (

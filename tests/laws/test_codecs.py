@@ -170,6 +170,7 @@ def test_within_a_limit_the_shortest_way_to_the_end_stays_open(vocabulary, case,
 
 
 def test_objects_without_tokens_are_named(vocabulary):
+    text = TextCodec(vocabulary)
     for encode, mistake, message in (
         (LabelCodec(vocabulary, names=NAMES).encode, "mouse", "'mouse' is none of the 5 names"),
         (DigitCodec(vocabulary).encode, "12a", "'12a' is no string of 1 to 16 digits"),
@@ -186,10 +187,14 @@ def test_objects_without_tokens_are_named(vocabulary):
         (FieldCodec(vocabulary).encode, [Field("total", "1")], "expected one of name, price, items"),
         (FieldCodec(vocabulary, depth=1).encode, [Field("items", (Field("name", ""),))], "1 deep at most"),
         (FieldCodec(vocabulary).encode, [Field("items", ())], "not empty"),
-        (TableCodec(vocabulary).encode, [], "1 to 20 columns, not 0"),
-        (TableCodec(vocabulary, most_columns=2).encode, [Cell(0, 0, "", width=3)], "1 to 2 columns, not 3"),
-        (TableCodec(vocabulary).encode, [Cell(0, 0, ""), Cell(1, 1, "")], "do not cover 2 rows and 2 columns"),
-        (TableCodec(vocabulary).encode, [Cell(0, 0, "", width=2), Cell(0, 1, ""), Cell(1, 0, "")], "on another cell"),
+        (TableCodec(vocabulary, text).encode, [], "1 to 20 columns, not 0"),
+        (TableCodec(vocabulary, text, most_columns=2).encode, [Cell(0, 0, "", width=3)], "1 to 2 columns, not 3"),
+        (TableCodec(vocabulary, text).encode, [Cell(0, 0, ""), Cell(1, 1, "")], "do not cover 2 rows and 2 columns"),
+        (
+            TableCodec(vocabulary, text).encode,
+            [Cell(0, 0, "", width=2), Cell(0, 1, ""), Cell(1, 0, "")],
+            "on another cell",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             encode(mistake)
@@ -204,7 +209,9 @@ def test_objects_without_tokens_are_named(vocabulary):
         (lambda: EventCodec(vocabulary, seconds=0), "seconds"),
         (lambda: FieldCodec(vocabulary, depth=0), "depth"),
         (lambda: FieldCodec(vocabulary, kind="grid"), "'grid' has no '/'"),
-        (lambda: TableCodec(vocabulary, most_columns=21), "most_columns: expected 1 to 20, got 21"),
+        (lambda: TableCodec(vocabulary, text, most_columns=21), "most_columns: expected 1 to 20, got 21"),
+        (lambda: TableCodec(vocabulary, BoxCodec(vocabulary)), "contents: a cell cannot hold what BoxCodec writes"),
+        (lambda: TableCodec(vocabulary, DigitCodec(vocabulary)), "or cannot be empty"),
     ):
         with pytest.raises(ValueError, match=message):
             make()
@@ -233,7 +240,7 @@ def test_illegal_events_fields_and_tables_are_read_as_the_codec_says(vocabulary)
     ids = [a, named["/"], named["items"], a, named["name"], b, named["/"], a, named["/"], named["price"], a]
     assert fields.decode(ids) == [Field("items", (Field("name", "b"),)), Field("price", "a")]
     cell, left, up, cross, row = (space.id("grid", name) for name in ("cell", "left", "up", "cross", "row"))
-    table = TableCodec(vocabulary, most_columns=3)
+    table = TableCodec(vocabulary, TextCodec(vocabulary), most_columns=3)
     assert table.decode([]) == [Cell(0, 0, "")]
     assert table.decode([a, left, b, row, cell, a, left]) == [Cell(0, 0, ""), Cell(0, 1, ""), Cell(1, 0, "a", 1, 2)]
     assert table.decode([cell, left, row, up, cell, b]) == [Cell(0, 0, "", 2, 2)]

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import Generic, TypeVar, final
 
 from unimodal.codecs import Codec, before_end
-from unimodal.codecs.text import character
-from unimodal.expressions import repeat
 from unimodal.grammars import Grammar
 from unimodal.grammars.automaton import Automaton
 from unimodal.grammars.grid import MOST_COLUMNS, Grid, Mark
@@ -16,50 +14,67 @@ from unimodal.vocabulary import Vocabulary
 _NAMES = {"cell": Mark.CELL, "header": Mark.CELL, "left": Mark.LEFT, "up": Mark.UP, "cross": Mark.CROSS}
 _ROW = "row"
 
+T = TypeVar("T")
+U = TypeVar("U")
+
 
 @final
 @dataclass(frozen=True)
-class Cell:
-    """A cell: its first row and column, from 0, how many it reaches over, and what it says."""
+class Cell(Generic[T]):
+    """A cell: its first row and column, from 0, how many it reaches over, and what it holds: a text, a place."""
 
     row: int
     column: int
-    text: str
+    content: T
     height: int = 1
     width: int = 1
     is_header: bool = False
 
+    def holding(self, content: U) -> "Cell[U]":
+        """The same cell with something else in it."""
+        return Cell(self.row, self.column, content, self.height, self.width, self.is_header)
+
 
 @final
-class TableCodec(Codec[list[Cell]]):
+class TableCodec(Codec[list[Cell[T]]], Generic[T]):
     """The cells of a table, row by row: "a" over both columns, "b", "c" -> [cell] a [left, row, cell] b [cell] c [row].
 
     Table structure as a grid of marks (Lysak et al., 2023, arXiv:2305.03393): a place is a cell's first (`cell`, or
     `header`), merged with the one on its left, the one above, or both (`left`, `up`, `cross`); `row` ends a row. Every
     sequence of the grammar is a table whose cells cover each place once, with `most_columns` columns at most. A cell's
-    text follows its first mark. Outside the grammar: a mark that merges with nothing is an empty cell, short rows end
-    with empty cells, long ones are cut, text outside cells is skipped.
+    content follows its first mark. Outside the grammar: a mark that merges with nothing is a cell with nothing in it,
+    short rows end with such cells, long ones are cut, contents outside cells are skipped.
     """
 
-    def __init__(self, vocabulary: Vocabulary, *, kind: str = "grid", most_columns: int = MOST_COLUMNS):
+    def __init__(
+        self, vocabulary: Vocabulary, contents: Codec[T], *, kind: str = "grid", most_columns: int = MOST_COLUMNS
+    ):
+        """`contents`: how what a cell holds is written; its grammar is an `Automaton` in which nothing may be written.
+
+        Raises ValueError for too many columns or for contents whose grammar is another.
+        """
         if not 1 <= most_columns <= MOST_COLUMNS:
             raise ValueError(f"most_columns: expected 1 to {MOST_COLUMNS}, got {most_columns}")
-        self._vocabulary, self._most_columns = vocabulary, most_columns
+        grammar = contents.grammar()
+        if not isinstance(grammar, Automaton) or not grammar.accepts([vocabulary.space.end]):
+            raise ValueError(f"contents: a cell cannot hold what {type(contents).__name__} writes, or cannot be empty")
+        self._space, self._contents, self._most_columns = vocabulary.space, contents, most_columns
+        self._content = grammar
         self._ids = {name: vocabulary.space.id(kind, name) for name in [*_NAMES, _ROW]}
         self._places = {self._ids[name]: name for name in _NAMES}
 
-    def encode(self, obj: list[Cell]) -> list[int]:
+    def encode(self, obj: list[Cell[T]]) -> list[int]:
         ids: list[int] = []
         for row in _grid(obj, self._most_columns):
-            for name, text in row:
-                ids += [self._ids[name], *self._vocabulary.pieces.encode(text)]
+            for name, cell in row:
+                ids += [self._ids[name], *([] if cell is None else self._contents.encode(cell.content))]
             ids.append(self._ids[_ROW])
         return ids
 
-    def decode(self, ids: Sequence[int]) -> list[Cell]:
+    def decode(self, ids: Sequence[int]) -> list[Cell[T]]:
         rows: list[list[tuple[str, list[int]]]] = []
         is_open = False
-        for id in before_end(ids, self._vocabulary.space.end):
+        for id in before_end(ids, self._space.end):
             if id in self._places:
                 rows += [] if is_open else [[]]
                 rows[-1].append((self._places[id], []))
@@ -69,28 +84,25 @@ class TableCodec(Codec[list[Cell]]):
                 is_open = False
             elif is_open and _NAMES[rows[-1][-1][0]] is Mark.CELL:
                 rows[-1][-1][1].append(id)
-        pieces = self._vocabulary.pieces
-        return _cells([[(name, pieces.decode(text)) for name, text in row] for row in rows], self._most_columns)
+        return [cell.holding(self._contents.decode(cell.content)) for cell in _cells(rows, self._most_columns)]
 
     def grammar(self) -> Grammar:
         return self._grid
 
     @cached_property
     def _grid(self) -> Grid:
-        space = self._vocabulary.space
-        content = Automaton.compile(repeat(character(self._vocabulary)), len(space), space.end)
         marks = {id: _NAMES[name] for id, name in self._places.items()}
-        marks |= {self._ids[_ROW]: Mark.ROW, space.end: Mark.END}
-        return Grid(content, marks=marks, most_columns=self._most_columns)
+        marks |= {self._ids[_ROW]: Mark.ROW, self._space.end: Mark.END}
+        return Grid(self._content, marks=marks, most_columns=self._most_columns)
 
 
-def _grid(cells: list[Cell], most_columns: int) -> list[list[tuple[str, str]]]:
-    """The mark of each place, by name, with the text of the cell that begins there."""
+def _grid(cells: list[Cell[T]], most_columns: int) -> list[list[tuple[str, Cell[T] | None]]]:
+    """The mark of each place, by name, with the cell that begins there."""
     num_rows = max((cell.row + cell.height for cell in cells), default=0)
     num_columns = max((cell.column + cell.width for cell in cells), default=0)
     if not 1 <= num_columns <= most_columns:
         raise ValueError(f"a table has 1 to {most_columns} columns, not {num_columns}")
-    grid = [[("", "")] * num_columns for _ in range(num_rows)]
+    grid: list[list[tuple[str, Cell[T] | None]]] = [[("", None)] * num_columns for _ in range(num_rows)]
     if sum(max(cell.height, 0) * max(cell.width, 0) for cell in cells) != num_rows * num_columns:
         raise ValueError(f"the cells do not cover {num_rows} rows and {num_columns} columns, each place once")
     for cell in cells:
@@ -98,21 +110,21 @@ def _grid(cells: list[Cell], most_columns: int) -> list[list[tuple[str, str]]]:
             for column in range(cell.column, cell.column + cell.width):
                 if row < 0 or column < 0 or grid[row][column][0]:
                     raise ValueError(f"{cell}: lies outside the table, or on another cell")
-                grid[row][column] = (_mark(cell, row, column), "")
-        grid[cell.row][cell.column] = ("header" if cell.is_header else "cell", cell.text)
+                grid[row][column] = (_mark(cell, row, column), None)
+        grid[cell.row][cell.column] = ("header" if cell.is_header else "cell", cell)
     return grid
 
 
-def _mark(cell: Cell, row: int, column: int) -> str:
+def _mark(cell: Cell[T], row: int, column: int) -> str:
     if row == cell.row:
         return "left"
     return "up" if column == cell.column else "cross"
 
 
-def _cells(grid: list[list[tuple[str, str]]], most_columns: int) -> list[Cell]:
+def _cells(grid: list[list[tuple[str, list[int]]]], most_columns: int) -> list[Cell[list[int]]]:
     """The cells of any rows of marks, row by row; marks that break the rules are mended as the codec says."""
     num_columns = min(max(map(len, grid), default=1), most_columns) or 1
-    padded = [(row + [("cell", "")] * num_columns)[:num_columns] for row in grid or [[]]]
+    padded = [(row + [("cell", [])] * num_columns)[:num_columns] for row in grid or [[]]]
     marks: list[list[str]] = []
     for row, line in enumerate(padded):
         marks.append([])
@@ -125,8 +137,8 @@ def _cells(grid: list[list[tuple[str, str]]], most_columns: int) -> list[Cell]:
             if _NAMES[name] is Mark.CELL:
                 width = 1 + _run(names[column + 1 :], "left")
                 height = 1 + _run([below[column] for below in marks[row + 1 :]], "up")
-                text = padded[row][column][1]
-                found.append(Cell(row, column, text, height, width, name == "header"))
+                content = padded[row][column][1]
+                found.append(Cell(row, column, content, height, width, name == "header"))
     return found
 
 

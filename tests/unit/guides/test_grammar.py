@@ -35,7 +35,7 @@ class Calls(TorchDispatchMode):
         (lambda vocabulary: LabelCodec(vocabulary, names=["cat", "car"]), 28),
         (BoxCodec, 90),
         (lambda vocabulary: EventCodec(vocabulary, seconds=9), 90),
-        (TableCodec, 110),
+        (lambda vocabulary: TableCodec(vocabulary, TextCodec(vocabulary)), 110),
     ],
 )
 @pytest.mark.parametrize("limit", [None, 99])

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from unimodal.codecs.spotting import NUM_SIDE
-from unimodal.tasks.worlds.drawn_words import Arc, Photographs, Sizes, WordsInPictures, draw_strip, paper
+from unimodal.tasks.worlds.backdrops import Photographs, paper
+from unimodal.tasks.worlds.drawn_words import Arc, Sizes, WordsInPictures, draw_strip
 from unimodal.tasks.worlds.lexicons import Lexicon
 
 matplotlib = pytest.importorskip("matplotlib")
