@@ -9,6 +9,7 @@ from torch import Tensor
 
 from unimodal.annotations import Annotation
 from unimodal.data.columns import Places
+from unimodal.html_tables import HtmlTable
 from unimodal.measuring.evaluate import Evaluation
 from unimodal.prenets.spectrogram import RATE
 from unimodal.prenets.table import Grid
@@ -35,6 +36,8 @@ def answer(task: Task, example: Example, value: Any) -> Markup:
     """A right answer, or a model's; what it points at is drawn into the example's picture."""
     if isinstance(task.schema.answer, Places):
         return _picture(example.inputs["image"], task.schema.answer.annotations(value))
+    if isinstance(value, HtmlTable):
+        return media.html_table(value)
     return SHOWN[task.writes](value)
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 
 from unimodal.codecs.points import Point
 from unimodal.codecs.spotting import SpottedWord
+from unimodal.codecs.tables import Cell
 from unimodal.tasks.metrics import Mean, Metric, paired, require
 
 
@@ -57,6 +58,32 @@ class PointF1(FoundF1):
         one, other = (np.array(points, dtype=float).reshape(-1, 2) for points in (found, expected))
         distances = np.linalg.norm(one[:, None] - other[None], axis=-1)
         return np.asarray(distances <= self._tolerance)
+
+
+@final
+class CellF1(FoundF1):
+    """A cell counts as found where one covers the same rows and columns, and its text stands within `tolerance`.
+
+    Distances are shares of the picture's sides; a cell without a text is found where one without a text is.
+    """
+
+    name = "cell F1"
+
+    def __init__(self, *, tolerance: float = 0.05) -> None:
+        self._near = PointF1(tolerance=tolerance).alike
+
+    def alike(
+        self, found: Sequence[Cell[list[Point]]], expected: Sequence[Cell[list[Point]]]
+    ) -> Bool[np.ndarray, "n m"]:
+        return np.array(
+            [[self._is_found(one, other) for other in expected] for one in found],
+            dtype=bool,
+        ).reshape(len(found), len(expected))
+
+    def _is_found(self, one: Cell[list[Point]], other: Cell[list[Point]]) -> bool:
+        if one.holding(None) != other.holding(None) or len(one.content) != len(other.content):
+            return False
+        return bool(self._near(one.content, other.content).all())
 
 
 @final

@@ -48,10 +48,10 @@ class Photographs:
         return larger[:, top : top + height, left : left + width]
 
 
-def colour_on(ground: Float[Tensor, " 3"], chance: Random) -> Float[Tensor, " 3"]:
-    """A colour that can be read on another: lighter or darker than it by `LEAST_CONTRAST` at least."""
+def colour_on(ground: Float[Tensor, " 3"], chance: Random, *, least: float = LEAST_CONTRAST) -> Float[Tensor, " 3"]:
+    """A colour that can be read on another: lighter or darker than it by `least` at least."""
     weights = torch.tensor([0.299, 0.587, 0.114])
     while True:
         colour = torch.tensor([chance.random() for _ in range(3)])
-        if abs(float((colour - ground) @ weights)) >= LEAST_CONTRAST:
+        if abs(float((colour - ground) @ weights)) >= least:
             return colour

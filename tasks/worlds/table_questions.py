@@ -129,7 +129,7 @@ def _numbers(frame: "DataFrame", name: object) -> "Series[float] | None":
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     column = frame[name]
-    if not _is_short(name) or is_bool_dtype(column) or not is_numeric_dtype(column):
+    if not is_short(name) or is_bool_dtype(column) or not is_numeric_dtype(column):
         return None
     rounded = column.astype(float).round(2)
     return rounded if rounded.nunique() >= ROWS[0] and rounded.abs().max() < LARGEST_NUMBER else None
@@ -139,18 +139,19 @@ def _named_rows(frame: "DataFrame", name: object) -> dict[int, str]:
     """Rows that a column of short words names, each name once; none where the column holds numbers."""
     import pandas
 
-    if not _is_short(name) or pandas.api.types.is_numeric_dtype(frame[name]):
+    if not is_short(name) or pandas.api.types.is_numeric_dtype(frame[name]):
         return {}
     first: dict[str, int] = {}
     for row, value in enumerate(frame[name]):
-        if not pandas.isna(value) and _is_short(value):
+        if not pandas.isna(value) and is_short(value):
             first.setdefault(str(value), row)
     return {row: value for value, row in first.items()}
 
 
-def _is_short(value: object) -> bool:
+def is_short(value: object, longest: int = LONGEST_CELL) -> bool:
+    """Whether something is written in so many printable characters of ASCII at most, and in one at least."""
     text = str(value)
-    return 0 < len(text) <= LONGEST_CELL and text.isascii() and text.isprintable() and text == text.strip()
+    return 0 < len(text) <= longest and text.isascii() and text.isprintable() and text == text.strip()
 
 
 Asked = tuple[str, str] | None

@@ -12,6 +12,7 @@ from unimodal.codecs.characters import CharacterCodec
 from unimodal.codecs.digits import DigitCodec
 from unimodal.codecs.events import Event, EventCodec
 from unimodal.codecs.fields import Field, FieldCodec
+from unimodal.codecs.html import HtmlCodec
 from unimodal.codecs.labels import LabelCodec
 from unimodal.codecs.marks import MarkCodec
 from unimodal.codecs.numbers import NumberCodec
@@ -20,6 +21,7 @@ from unimodal.codecs.spotting import SpottedWord, SpottingCodec
 from unimodal.codecs.tables import Cell, TableCodec
 from unimodal.codecs.text import TextCodec
 from unimodal.codecs.units import UnitCodec
+from unimodal.html_tables import HtmlTable
 
 NAMES = ["cat", "car", "cat food", "a dog", "élan"]
 
@@ -249,6 +251,14 @@ CASES = {
             is_table_of_points,
             0.5000001 / 20,
         ),
+    ],
+    HtmlCodec: [
+        (
+            lambda v: HtmlCodec(v, most_columns=4),
+            tables(st.text(max_size=3)).map(lambda cells: HtmlTable(tuple(cells))),
+            is_table,
+            0,
+        )
     ],
     PointCodec: [
         (lambda v: PointCodec(v), st.lists(point, max_size=5), matches("(LL)*E"), 0.5000001 / 20),

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from unimodal.annotations import Annotation, draw
+from unimodal.html_tables import HtmlTable
 
 THUMBNAIL = 160
 """Longer side of a picture, in pixels; small pictures are drawn larger by the page."""
@@ -67,6 +68,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:
         for row in shown
     )
     return Markup("<table class=grid><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(head, body)
+
+
+def html_table(table: HtmlTable) -> Markup:
+    """A table whose cells may reach over several rows or columns."""
+    return Markup(str(table).replace("<table>", "<table class=grid>", 1))
 
 
 def _data(kind: str, content: bytes) -> str:

@@ -22,7 +22,7 @@ from unimodal.task import Example
 from unimodal.tasks.spotting import Spotting, Window
 from unimodal.vocabulary import TextPieces, TokenSpace, Vocabulary
 
-CONFIG = Path(__file__).parents[3] / "configs" / "models" / "words.yaml"
+CONFIG = Path(__file__).parents[3] / "configs" / "models" / "documents.yaml"
 DECODING = Decoding(Greedy(), limit=36)
 
 

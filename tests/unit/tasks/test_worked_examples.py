@@ -19,6 +19,7 @@ NOT_SHOWN = {
     "st_en",
     "spotting",
     "spotting_interleaved",
+    "table_recognition",
     *(f"translate_{language}" for language in ("de", "en", "es", "gl", "ru")),
 }
 SHOWN_BUT_CHANGING = {"code_summary", "code_completion"}  # the library differs between releases of Python

@@ -31,6 +31,7 @@ def small_vocabulary(folder: Path, tasks: list[str]) -> Vocabulary:
                 {"sentinel": 5},
                 {"table": ["header", "row", "cell"]},
                 {"loc": 1000},
+                {"grid": ["cell", "header", "left", "up", "cross", "row"]},
             ]
         ),
         pieces,

@@ -1,0 +1,178 @@
+"""Picture of a table -> the table: its cells with their places first, then what each of them says, all at once.
+
+As words are found and read in two stages (Wan et al. 2024, arXiv:2403.19128), with cells as a grid of marks in place of
+HTML, so that spans agree (Lysak et al. 2023, arXiv:2305.03393).
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from random import Random
+from typing import Any, final
+
+from torch import Tensor
+
+from unimodal.codecs.characters import CharacterCodec
+from unimodal.codecs.html import HtmlCodec
+from unimodal.codecs.points import Point, PointCodec
+from unimodal.codecs.tables import Cell, TableCodec
+from unimodal.html_tables import HtmlTable
+from unimodal.task import Staged
+from unimodal.tasks import Baseline, Example, Schema
+from unimodal.tasks.baselines import best_constant, constant, majority
+from unimodal.tasks.columns.cells import Cells, Html
+from unimodal.tasks.columns.picture import Picture
+from unimodal.tasks.columns.places import Place
+from unimodal.tasks.columns.text import Text
+from unimodal.tasks.corpora.tables import Tables
+from unimodal.tasks.drawn import DrawnTask, PlaceTask
+from unimodal.tasks.metrics.errors import CharacterErrorRate
+from unimodal.tasks.metrics.places import CellF1
+from unimodal.tasks.metrics.trees import TableSimilarity
+from unimodal.tasks.worlds.backdrops import Backdrop, paper
+from unimodal.tasks.worlds.drawn_tables import DrawnTable, TableSizes, TablesInPictures
+from unimodal.tasks.worlds.table_excerpts import TableExcerpts
+from unimodal.vocabulary import Vocabulary
+
+NUM_COUNTED = 200
+"""Training examples that baselines look at."""
+PlacedCells = list[Cell[list[Point]]]
+"""Each cell with the middle of its text, or with no point where it says nothing."""
+
+
+class TablesTask(DrawnTask[DrawnTable]):
+    """A task on pictures of tables; abstract. What tables of the test say is out of tables that training never saw."""
+
+    def __init__(
+        self,
+        *,
+        vocabulary: Vocabulary,
+        rows: tuple[int, int] = (2, 6),
+        columns: tuple[int, int] = (2, 4),
+        longest: int = 8,
+        sizes: TableSizes | None = None,
+        backdrop: Backdrop = paper,
+        cache: Path | None = None,
+        num_train: int = 1_000_000,
+        num_test: int = 200,
+    ) -> None:
+        """`rows` and `columns`: the least and the most of a table; `longest`: characters of a cell."""
+        super().__init__(vocabulary=vocabulary, cache=cache, num_train=num_train, num_test=num_test)
+        self._rows, self._columns, self._longest = rows, columns, longest
+        self._backdrop, self._sizes = backdrop, TableSizes() if sizes is None else sizes
+
+    @final
+    def world(self, split: str) -> TablesInPictures:
+        frames = [table.frame for table in Tables().examples(split, self._cache)]
+        excerpts = TableExcerpts(frames, rows=self._rows, columns=self._columns, longest=self._longest)
+        return TablesInPictures(excerpts, self.typefaces(split), self._backdrop, self._sizes)
+
+
+@final
+class TableStructure(TablesTask):
+    """Says which cells a table has, row by row, how far they reach, and where the text of each stands.
+
+    An example in pieces of a small vocabulary:
+
+        <table_structure> [image: 72 entries] -> <header 571 637> <header 752 637> <row> <cell 571 762> <cell 758 762>
+        <row> <cell 571 887> <cell 774 887> <row> <end>
+    """
+
+    name = "table_structure"
+    metric = CellF1()
+
+    @cached_property
+    def codec(self) -> TableCodec[list[Point]]:
+        return TableCodec(self._vocabulary, PointCodec(self._vocabulary, most=1))
+
+    @property
+    def schema(self) -> Schema:
+        return Schema({"image": Picture()}, Cells())
+
+    def about(self, drawn: DrawnTable, chance: Random, key: str) -> Example:
+        cells = [cell.holding([cell.content.place] if cell.content.place else []) for cell in drawn.cells]
+        return Example(key, {"image": drawn.picture}, self.codec.decode(self.codec.encode(cells)))
+
+    def prompt(self, example: Example) -> list[tuple[str, object]]:
+        return [("image", example.inputs["image"])]
+
+    def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
+        return {"one cell": constant([Cell(0, 0, [])]), "a training answer": constant(train[0].answer)}
+
+
+@final
+class CellText(PlaceTask[DrawnTable], TablesTask):
+    """Reads the cell of a table at a place.
+
+    An example in pieces of a small vocabulary:
+
+        <cell_text> [image: 72 entries] <loc 590 96> -> F r e q <end>
+    """
+
+    name = "cell_text"
+    metric = CharacterErrorRate()
+
+    @cached_property
+    def codec(self) -> CharacterCodec:
+        return CharacterCodec(self._vocabulary)
+
+    @property
+    def schema(self) -> Schema:
+        return Schema({"image": Picture(), "place": Place()}, Text("what the cell says", sample="12.50"))
+
+    def chosen(self, drawn: DrawnTable, chance: Random) -> tuple[Tensor, Point, object]:
+        written = [(cell.content.place, cell.content.text) for cell in drawn.cells if cell.content.place]
+        place, text = chance.choice(written)
+        codec = PointCodec(self._vocabulary)
+        (snapped,) = codec.decode(codec.encode([place]))
+        return drawn.picture, snapped, text
+
+    def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
+        counted = [train[i] for i in range(min(len(train), NUM_COUNTED))]
+        return {"best constant": best_constant(counted, self.metric), "majority": majority(counted)}
+
+
+@final
+class TableRecognition(TablesTask):
+    """Reads a table in two stages: all its cells with their places, then what is written at each of them."""
+
+    name = "table_recognition"
+    tag = TableStructure.name
+    metric = TableSimilarity()
+
+    @property
+    def staged(self) -> Staged:
+        structure, text = self._parts
+        return Staged(structure, (text,), places=_places, told=text.told, join=_filled)
+
+    @cached_property
+    def _parts(self) -> tuple[TableStructure, CellText]:
+        return TableStructure(vocabulary=self._vocabulary), CellText(vocabulary=self._vocabulary)
+
+    @cached_property
+    def codec(self) -> HtmlCodec:
+        return HtmlCodec(self._vocabulary)
+
+    @property
+    def schema(self) -> Schema:
+        return Schema({"image": Picture()}, Html())
+
+    def about(self, drawn: DrawnTable, chance: Random, key: str) -> Example:
+        cells = tuple(cell.holding(cell.content.text) for cell in drawn.cells)
+        return Example(key, {"image": drawn.picture}, HtmlTable(cells))
+
+    def prompt(self, example: Example) -> list[tuple[str, object]]:
+        return self._parts[0].prompt(example)
+
+    def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
+        return {"one cell": constant(HtmlTable((Cell(0, 0, ""),))), "a training answer": constant(train[0].answer)}
+
+
+def _places(cells: PlacedCells) -> list[Point]:
+    return [point for cell in cells for point in cell.content]
+
+
+def _filled(cells: PlacedCells, answers: Sequence[Sequence[Any]]) -> HtmlTable:
+    """The cells with what was read at the places of those that have one."""
+    read: Iterator[Sequence[Any]] = iter(answers)
+    return HtmlTable(tuple(cell.holding("".join(map(str, next(read))) if cell.content else "") for cell in cells))
