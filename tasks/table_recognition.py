@@ -30,7 +30,7 @@ from unimodal.tasks.metrics.errors import CharacterErrorRate
 from unimodal.tasks.metrics.places import CellF1
 from unimodal.tasks.metrics.trees import TableSimilarity
 from unimodal.tasks.worlds.backdrops import Backdrop, paper
-from unimodal.tasks.worlds.drawn_tables import DrawnTable, TableSizes, TablesInPictures
+from unimodal.tasks.worlds.drawn_tables import DrawnTable, TablesInPictures, TableSizes
 from unimodal.tasks.worlds.table_excerpts import TableExcerpts
 from unimodal.vocabulary import Vocabulary
 

@@ -32,7 +32,7 @@ from unimodal.modality import Answering, KeywordPostnet, KeywordPrenet, Postnet,
 from unimodal.outputs import check_outputs, check_single, only_writer, wanted_by, write_rows
 from unimodal.quantizations import Quantization
 from unimodal.spec import load_spec
-from unimodal.tables import TokenTable
+from unimodal.tables import TokenTable, waves
 from unimodal.token_answers import TokenAnswers
 
 Offer = Callable[[Mapping[str, Memory], Batch], Mapping[str, Memory]]
@@ -109,6 +109,17 @@ class UnimodalForConditionalGeneration(PreTrainedModel, GenerationMixin):
                 initialization.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
             initialization.normal_(module.weight, std=module.embedding_dim**-0.5)
+            if isinstance(module, TokenTable):
+                self._order(module.weight)
+
+    def _order(self, table: Tensor) -> None:
+        """Lets the vectors of numbers in order begin as waves, in a table that was not read and lies here whole."""
+        if getattr(table, "_is_hf_initialized", False) or hasattr(table, "ds_id"):
+            return
+        for kind in self.vocabulary.ordered:
+            ids = self.vocabulary.ids(kind)
+            with torch.no_grad():
+                table[ids.start : ids.stop] = waves(len(ids), table.shape[1]).to(table)
 
     @classmethod
     def from_pretrained(  # type: ignore[override]  # its options are handed on

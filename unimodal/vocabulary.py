@@ -28,7 +28,8 @@ class TokenSpace:
 
     `ranges` is a list of one-key mappings, since the order of ids must survive a `config.json` with sorted keys:
     `[{"text": 2048}, {"task": ["asr", "tts"]}, {"loc": 1000}]`. A range is a size or a list of names. The first is
-    `text`, all ids of sentencepiece, whose first four belong to the kind `control`: pad, end, unknown, start.
+    `text`, all ids of sentencepiece, whose first four belong to the kind `control`: pad, end, unknown, start. Of the
+    kinds in `ordered` the ids are numbers in order (places, times): their vectors begin alike where they are near.
     """
 
     pad: ClassVar[int] = 0
@@ -36,8 +37,8 @@ class TokenSpace:
     unknown: ClassVar[int] = 2
     start: ClassVar[int] = 3
 
-    def __init__(self, ranges: list[dict[str, int | list[str]]]):
-        self.ranges = ranges
+    def __init__(self, ranges: list[dict[str, int | list[str]]], *, ordered: Sequence[str] = ()):
+        self.ranges, self.ordered = ranges, tuple(ordered)
         self._names: dict[str, list[str]] = {}
         self._starts: list[int] = []
         self._sizes: dict[str, int] = {}
@@ -62,6 +63,8 @@ class TokenSpace:
         self.kinds = tuple(self._sizes)
         if self.kinds[:1] != ("text",) or "text" in self._names or self._sizes["text"] <= len(_CONTROL_IDS):
             raise ValueError(f"ranges[0]: the first kind is 'text' with more than {len(_CONTROL_IDS)} ids")
+        for kind in self.ordered:
+            self._start(kind)
 
     def __len__(self) -> int:
         return self._total
@@ -121,7 +124,7 @@ class TokenSpace:
         if tasks:
             added["task"] = [*self._names.get("task", []), *tasks]
         ranges = [{kind: added.pop(kind, items) for kind, items in entry.items()} for entry in self.ranges]
-        return TokenSpace([*ranges, *({kind: items} for kind, items in added.items())])
+        return TokenSpace([*ranges, *({kind: items} for kind, items in added.items())], ordered=self.ordered)
 
     def _start(self, kind: str) -> int:
         if kind not in self._sizes:

@@ -129,3 +129,10 @@ def test_streamed_bytes_that_are_no_text_are_those_of_decode(pieces: TextPieces)
     for _ in range(50):
         ids = torch.randint(-2, len(pieces) + 5, (20,), generator=generator).tolist()
         assert "".join(pieces.decode_stream(ids)) == pieces.decode(ids)
+
+
+def test_numbers_in_order_are_named_and_stay_so(space):
+    ordered = TokenSpace(space.ranges, ordered=["loc", "time"])
+    assert ordered.extended(10, ["more"]).ordered == ("loc", "time") and space.ordered == ()
+    with pytest.raises(ValueError, match="no kind 'lok'; did you mean 'loc'"):
+        TokenSpace(space.ranges, ordered=["lok"])
