@@ -68,15 +68,6 @@ class PlaceTask(DrawnTask[T]):
     reads = ("image", "place")
 
     @final
-    def about(self, drawn: T, chance: Random, key: str) -> Example:
-        picture, place, answer = self.chosen(drawn, chance)
-        return Example(key, {"image": picture, "place": place}, answer)
-
-    @abstractmethod
-    def chosen(self, drawn: T, chance: Random) -> tuple[torch.Tensor, Point, object]:
-        """The picture, one of its places, and what is asked of what stands there."""
-
-    @final
     def told(self, place: Point) -> list[tuple[str, object]]:
         """What a decoder is told of a place."""
         return [("prompt", torch.tensor(PointCodec(self._vocabulary).encode([place])))]

@@ -20,7 +20,7 @@ from unimodal.codecs.characters import CharacterCodec
 from unimodal.codecs.points import Point, PointCodec
 from unimodal.codecs.spotting import NUM_VERTICES, SpottedWord, SpottingCodec
 from unimodal.task import Staged
-from unimodal.tasks import Baseline, Example, Schema
+from unimodal.tasks import Baseline, Example, Schema, Task
 from unimodal.tasks.baselines import best_constant, constant, majority
 from unimodal.tasks.columns.picture import Picture
 from unimodal.tasks.columns.places import Place, Points, Words
@@ -36,6 +36,8 @@ from unimodal.vocabulary import Vocabulary
 
 NUM_COUNTED = 200
 """Training examples that baselines look at."""
+NUM_OUTLINED = 2
+"""Words of a picture whose outlines are taught; of all of them, what they say."""
 
 
 class WordsTask(DrawnTask[DrawnWords]):
@@ -112,9 +114,14 @@ class WordTask(PlaceTask[DrawnWords], WordsTask):
     """A task about the word at one place; abstract."""
 
     @final
-    def chosen(self, drawn: DrawnWords, chance: Random) -> tuple[Tensor, Point, object]:
-        word = self.snapped(chance.choice(drawn.words))
-        return drawn.picture, word.centre, self.asked(word)
+    def about(self, drawn: DrawnWords, chance: Random, key: str) -> Example:
+        return self.question(drawn.picture, chance.choice(drawn.words), key)
+
+    @final
+    def question(self, picture: Tensor, word: SpottedWord, key: str) -> Example:
+        """What is asked of a word of a picture."""
+        word = self.snapped(word)
+        return Example(key, {"image": picture, "place": word.centre}, self.asked(word))
 
     @abstractmethod
     def asked(self, word: SpottedWord) -> object:
@@ -232,7 +239,7 @@ class Spotting(SpottingTask):
     @property
     def staged(self) -> Staged:
         places, outline, text = self._parts
-        return Staged(places, (outline, text), places=list, told=outline.told, join=_spotted)
+        return Staged(places, (outline, text), places=list, told=outline.told, join=_spotted, lessons=self._lessons)
 
     @cached_property
     def _parts(self) -> tuple[WordPoints, WordOutline, WordText]:
@@ -245,6 +252,20 @@ class Spotting(SpottingTask):
 
     def prompt(self, example: Example) -> list[tuple[str, object]]:
         return self._parts[0].prompt(example)
+
+    def _lessons(self, example: Example) -> list[tuple[Task, Example]]:
+        """The places in one window, what each word says, and the outlines of some."""
+        words: Any = example.answer
+        if unknown := {word.text[0] for word in words} - {*self.lexicon.alphabet}:
+            raise ValueError(f"{self.name}: no window asks for words that begin with {min(unknown)!r}")
+        (points, outline, text), chance = self._parts, Random(example.key)
+        picture: Any = example.inputs["image"]
+        outlined = chance.sample(words, min(NUM_OUTLINED, len(words)))
+        return [
+            (points, points.about(DrawnWords(picture, tuple(words)), chance, example.key)),
+            *((text, text.question(picture, word, example.key)) for word in words),
+            *((outline, outline.question(picture, word, example.key)) for word in outlined),
+        ]
 
 
 def _spotted(points: Any, answers: Sequence[Sequence[Any]]) -> list[SpottedWord]:

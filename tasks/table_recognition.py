@@ -18,7 +18,7 @@ from unimodal.codecs.points import Point, PointCodec
 from unimodal.codecs.tables import Cell, TableCodec
 from unimodal.html_tables import HtmlTable
 from unimodal.task import Staged
-from unimodal.tasks import Baseline, Example, Schema
+from unimodal.tasks import Baseline, Example, Schema, Task
 from unimodal.tasks.baselines import best_constant, constant, majority
 from unimodal.tasks.columns.cells import Cells, Html
 from unimodal.tasks.columns.picture import Picture
@@ -30,7 +30,7 @@ from unimodal.tasks.metrics.errors import CharacterErrorRate
 from unimodal.tasks.metrics.places import CellF1
 from unimodal.tasks.metrics.trees import TableSimilarity
 from unimodal.tasks.worlds.backdrops import Backdrop, paper
-from unimodal.tasks.worlds.drawn_tables import DrawnTable, TablesInPictures, TableSizes
+from unimodal.tasks.worlds.drawn_tables import DrawnTable, TablesInPictures, TableSizes, Written
 from unimodal.tasks.worlds.table_excerpts import TableExcerpts
 from unimodal.vocabulary import Vocabulary
 
@@ -120,12 +120,15 @@ class CellText(PlaceTask[DrawnTable], TablesTask):
     def schema(self) -> Schema:
         return Schema({"image": Picture(), "place": Place()}, Text("what the cell says", sample="12.50"))
 
-    def chosen(self, drawn: DrawnTable, chance: Random) -> tuple[Tensor, Point, object]:
-        written = [(cell.content.place, cell.content.text) for cell in drawn.cells if cell.content.place]
-        place, text = chance.choice(written)
+    def about(self, drawn: DrawnTable, chance: Random, key: str) -> Example:
+        return self.question(drawn.picture, chance.choice(drawn.written), key)
+
+    def question(self, picture: Tensor, written: Written, key: str) -> Example:
+        """What is asked of a text of a picture."""
+        assert written.place is not None, "a cell without a text stands nowhere"
         codec = PointCodec(self._vocabulary)
-        (snapped,) = codec.decode(codec.encode([place]))
-        return drawn.picture, snapped, text
+        (place,) = codec.decode(codec.encode([written.place]))
+        return Example(key, {"image": picture, "place": place}, written.text)
 
     def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
         counted = [train[i] for i in range(min(len(train), NUM_COUNTED))]
@@ -143,7 +146,7 @@ class TableRecognition(TablesTask):
     @property
     def staged(self) -> Staged:
         structure, text = self._parts
-        return Staged(structure, (text,), places=_places, told=text.told, join=_filled)
+        return Staged(structure, (text,), places=_places, told=text.told, join=_filled, lessons=self._lessons)
 
     @cached_property
     def _parts(self) -> tuple[TableStructure, CellText]:
@@ -159,10 +162,22 @@ class TableRecognition(TablesTask):
 
     def about(self, drawn: DrawnTable, chance: Random, key: str) -> Example:
         cells = tuple(cell.holding(cell.content.text) for cell in drawn.cells)
-        return Example(key, {"image": drawn.picture}, HtmlTable(cells))
+        return Example(key, {"image": drawn.picture, "drawn": drawn}, HtmlTable(cells))
 
     def prompt(self, example: Example) -> list[tuple[str, object]]:
         return self._parts[0].prompt(example)
+
+    def _lessons(self, example: Example) -> list[tuple[Task, Example]]:
+        """The cells, and what each says."""
+        drawn = example.inputs.get("drawn")
+        if not isinstance(drawn, DrawnTable):
+            parts = " and ".join(part.name for part in self._parts)
+            raise ValueError(f"{self.name}: HTML does not say where texts stand; teach {parts} in its place")
+        structure, text = self._parts
+        return [
+            (structure, structure.about(drawn, Random(example.key), example.key)),
+            *((text, text.question(drawn.picture, written, example.key)) for written in drawn.written),
+        ]
 
     def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
         return {"one cell": constant(HtmlTable((Cell(0, 0, ""),))), "a training answer": constant(train[0].answer)}

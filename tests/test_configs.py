@@ -17,6 +17,7 @@ from unimodal.loading.checkpoint_tasks import task_class
 from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.processor import UnimodalProcessor
 from unimodal.spec import load_spec
+from unimodal.task import Task
 from unimodal.training.checkpoints.saving import SaveCheckpoints
 from unimodal.training.cli import DEFAULTS
 from unimodal.training.data.module import TaskData
@@ -54,7 +55,7 @@ RUNS = [path for path in sorted((CONFIGS / "training").glob("*.yaml")) if "train
 
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda path: path.stem)
-def test_a_training_run_is_built(path: Path, tmp_path: Path) -> None:
+def test_a_training_run_is_built(path: Path, tmp_path: Path, vocabulary: Vocabulary) -> None:
     config = load_spec(path)
     assert set(config) <= TRAINING
     trainer = Trainer(**{**DEFAULTS, **config["trainer"], "logger": False, "default_root_dir": str(tmp_path)})
@@ -67,7 +68,8 @@ def test_a_training_run_is_built(path: Path, tmp_path: Path) -> None:
     assert learner.configure_optimizers()["optimizer"].param_groups
     data = TaskData(**config["data"])
     names = [learner.model.vocabulary.name(tag) for tag in learner.model.vocabulary.ids("task")]
-    assert set(data.task_specs) <= set(names)
+    tasks = [build(spec, Task, vocabulary=vocabulary) for spec in data.task_specs.values()]
+    assert {part.tag or part.name for task in tasks for part in task.taught} <= set(names)
 
 
 @configs("adapters")

@@ -34,12 +34,15 @@ class Part:
     """Whether rotary positions are in the keys already."""
     examples: Int[Tensor, "b s"] | None = None
     """The example of each key, which only queries of the same see (`Layout.segments`); None: all are seen."""
+    askers: Int[Tensor, "b t"] | None = None
+    """The example whose keys each query sees, where that is not its own (`Layout.reads`)."""
 
     def for_queries(self, span: slice) -> "Part":
         """The same, as some of the queries see it."""
-        if self.mask is None or self.mask.shape[1] == 1:
-            return self
-        return replace(self, mask=self.mask[:, span])
+        part = self if self.askers is None else replace(self, askers=self.askers[:, span])
+        if part.mask is None or part.mask.shape[1] == 1:
+            return part
+        return replace(part, mask=part.mask[:, span])
 
 
 def attend(
@@ -125,7 +128,7 @@ class Pattern:
 
     def bias(self, q: Float[Tensor, "b t h k"], part: Part) -> Float[Tensor, "#b #h #t s"] | None:
         """What is added to the scores of scaled queries: relative positions, and -inf where a key is hidden."""
-        name = (id(part.positions), id(part.mask), id(part.examples))
+        name = (id(part.positions), id(part.mask), id(part.examples), id(part.askers))
         if name not in self._shared:
             self._shared[name] = (part, self._bias(q, part))  # the part is kept, so that its id stays its own
         shared = self._shared[name][1]
@@ -145,7 +148,8 @@ class Pattern:
         if part.mask is not None:
             visible = part.mask if visible is None else visible & part.mask
         if part.examples is not None:
-            same = part.examples[:, None, :] == self.layout.segments[:, :, None]
+            asked = self.layout.segments if part.askers is None else part.askers
+            same = part.examples[:, None, :] == asked[:, :, None]
             visible = same if visible is None else visible & same
         if visible is None:
             return bias

@@ -40,6 +40,8 @@ class Item:
     `labels` are the tokens of the answer, end token included; None where the answer is frames (speech).
     `answer` is what a decoder reads while it is taught: the answer shifted by one (tokens: start token first).
     `beside` are arrays [1, ...] that each of its entries is given as well, in training and in decoding (a voice).
+    `also` is what is asked besides of the same source, which is encoded once: their prompts are their tags and what a
+    decoder is told.
     """
 
     task: str
@@ -47,6 +49,7 @@ class Item:
     answer: Piece | None = None
     labels: Int[Tensor, " l"] | None = None
     beside: Mapping[str, Tensor] = field(default_factory=dict)
+    also: tuple["Item", ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +108,7 @@ class Batch:
     tasks: tuple[str, ...] = ()
     """The task of each example, in the order of the layouts' segments."""
     draws: tuple[Draw, ...] = ()
-    """Where a training batch's examples come from, in the same order."""
+    """Where a training batch's examples come from, in the same order; of those about one source, the first alone."""
     left_out: tuple[Draw, ...] = ()
     """Draws that came before it and are too long for any batch."""
     counted: bool = True
@@ -197,7 +200,9 @@ class Packed(Packer):
         return rows
 
 
-def lay_out(runs: Sequence[Run], rows: Sequence[Sequence[int]], kinds: Mapping[str, int]) -> Sequences:
+def lay_out(
+    runs: Sequence[Run] | Mapping[int, Run], rows: Sequence[Sequence[int]], kinds: Mapping[str, int]
+) -> Sequences:
     """Rows of examples -> their layout and stacked pieces. Positions and cache slots count inside each example."""
     lengths = [sum(runs[example].length for example in row) for row in rows]
     shape = (len(rows), max(lengths, default=0))
@@ -263,6 +268,13 @@ class Arrangement(ABC):
         raise ValueError(f"arrangement: {type(self).__name__} tells a decoder nothing of a source that is encoded once")
 
 
+def refuse_further_questions(items: Sequence[Item], arrangement: str) -> None:
+    """Raises ValueError for an example of which several things are asked, where each question is part of the source."""
+    for item in items:
+        if item.also:
+            raise ValueError(f"arrangement: {arrangement} cannot ask {item.task} several things of one source")
+
+
 def label_entries(target: Sequences, items: Sequence[Item], offsets: Sequence[int]) -> Int[Tensor, "b t"]:
     """The next token at each entry; `offsets[e]` is the entry of example e at which its first label stands."""
     segments, labels = target.layout.segments, torch.full(tuple(target.layout.segments.shape), IGNORED)
@@ -290,6 +302,7 @@ class EncoderDecoder(Arrangement):
     """The encoder reads the prompt, the decoder writes the answer."""
 
     def batch(self, items: Sequence[Item], packer: Packer, kinds: Mapping[str, int]) -> Batch:
+        refuse_further_questions(items, type(self).__name__)
         sources = [Run(item.prompt) for item in items]
         targets = [Run((answer_of(item),)) for item in items]
         rows = packer.rows([(source.length, target.length) for source, target in zip(sources, targets, strict=True)])
@@ -309,6 +322,7 @@ class DecoderOnly(Arrangement):
     """One stack reads the prompt and goes on with the answer: causal, or a prefix model under a Prefix mask."""
 
     def batch(self, items: Sequence[Item], packer: Packer, kinds: Mapping[str, int]) -> Batch:
+        refuse_further_questions(items, type(self).__name__)
         prompts = [Run(item.prompt).length for item in items]
         runs = [Run((*item.prompt, answer_of(item)), length) for item, length in zip(items, prompts, strict=True)]
         target = lay_out(runs, packer.rows([(0, run.length) for run in runs]), kinds)
@@ -327,6 +341,7 @@ class EncoderOnly(Arrangement):
     """The encoder reads the prompt, and a label stands at each of its last entries (masked or tagged tokens)."""
 
     def batch(self, items: Sequence[Item], packer: Packer, kinds: Mapping[str, int]) -> Batch:
+        refuse_further_questions(items, type(self).__name__)
         runs = [Run(item.prompt) for item in items]
         source = lay_out(runs, packer.rows([(run.length, 0) for run in runs]), kinds)
         offsets = [

@@ -79,7 +79,8 @@ class Memory:
             examples = self.layout.segments
         elif not bool(self.mask.all()):
             mask = self.mask[:, None]
-        return MemoryView(self.name, self.hidden, self.layout.positions, mask, examples)
+        askers = None if examples is None else layout.reads
+        return MemoryView(self.name, self.hidden, self.layout.positions, mask, examples, askers)
 
 
 @final
@@ -95,10 +96,14 @@ class MemoryView:
     """Real entries; None: all are, or `examples` says so."""
     examples: Int[Tensor, "m s"] | None
     """The example of each entry, where rows hold several; None: one."""
+    askers: Int[Tensor, "m t"] | None = None
+    """The example that each decoder entry reads, where that is not its own."""
 
     def take(self, rows: Int[Tensor, " q"]) -> "MemoryView":
         """Some of its rows."""
 
-        hidden, mask, examples = (None if x is None else x[rows] for x in (self.hidden, self.mask, self.examples))
+        hidden, mask, examples, askers = (
+            None if x is None else x[rows] for x in (self.hidden, self.mask, self.examples, self.askers)
+        )
         positions = self.positions if self.positions.shape[0] == 1 else self.positions[rows]
-        return MemoryView(self.name, hidden, positions, mask, examples)
+        return MemoryView(self.name, hidden, positions, mask, examples, askers)

@@ -34,6 +34,8 @@ class Layout:
     """How many first positions of the entry's example are its prompt (prefix language models); 0 where none."""
     seen: Bool[Tensor, "b t n"] | None = None
     """Open-tree nodes (the entries from `base` on) that an entry may see; None: all that its mask allows."""
+    reads: Int[Tensor, "b t"] | None = None
+    """The example whose memories an entry reads, where several are asked about one source; None: its own."""
 
     @classmethod
     def of_valid(cls, valid: Bool[Tensor, "b t"]) -> "Layout":
@@ -73,6 +75,7 @@ class Layout:
             base=self.base[rows],
             prefix=self.prefix[rows],
             seen=None if self.seen is None else self.seen[rows],
+            reads=None if self.reads is None else self.reads[rows],
         )
 
     def entries(self, span: slice) -> "Layout":

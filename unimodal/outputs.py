@@ -6,6 +6,7 @@ tag first, then what is read.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, final
 
 import torch
@@ -24,6 +25,7 @@ from unimodal.batching import (
     begin_rows,
     label_entries,
     lay_out,
+    refuse_further_questions,
 )
 from unimodal.caches.once import Once
 from unimodal.hidden import Hidden, Memory
@@ -49,6 +51,7 @@ class OwnDecoders(Arrangement):
         self.nets = dict(nets)
 
     def batch(self, items: Sequence[Item], packer: Packer, kinds: Mapping[str, int]) -> Batch:
+        refuse_further_questions(items, type(self).__name__)
         sources = [_untagged(item) for item in items]
         answers = [replace(answer_of(item), net=self._net(item.task)) for item in items]
         rows: list[list[int]] = []
@@ -76,20 +79,28 @@ class OwnDecoders(Arrangement):
 class TaggedAnswers(Arrangement):
     """One decoder writes every task's answers, and reads the task's tag in front of the start token.
 
-    It also reads, behind the tag, the pieces of the nets `told`: what is asked of a source that is encoded once.
+    It also reads, behind the tag, the pieces of the nets `told`: what is asked of a source that is encoded once, in
+    training too (`Item.also`).
     """
 
     def __init__(self, told: Sequence[str] = ()) -> None:
         self.told = frozenset(told)
 
     def batch(self, items: Sequence[Item], packer: Packer, kinds: Mapping[str, int]) -> Batch:
-        sources = [_untagged(item, self.told) for item in items]
-        asked = [self._asked(item) for item in items]
-        targets = [Run((*pieces, answer_of(item))) for pieces, item in zip(asked, items, strict=True)]
-        rows = packer.rows([(source.length, target.length) for source, target in zip(sources, targets, strict=True)])
-        target = lay_out(targets, rows, kinds)
-        labels = label_entries(target, items, [Run(pieces).length for pieces in asked])
-        return Batch(lay_out(sources, rows, kinds), target, labels, tuple(item.task for item in items))
+        questions = [question for item in items for question in (item, *item.also)]
+        asked = [self._asked(question) for question in questions]
+        targets = [Run((*pieces, answer_of(one))) for pieces, one in zip(asked, questions, strict=True)]
+        ends = [*accumulate(1 + len(item.also) for item in items)]
+        about = [range(end - 1 - len(item.also), end) for item, end in zip(items, ends, strict=True)]
+        sources = {own.start: _untagged(item, self.told) for item, own in zip(items, about, strict=True)}
+        written = [sum(targets[question].length for question in own) for own in about]
+        rows = packer.rows([*zip((source.length for source in sources.values()), written, strict=True)])
+        source = lay_out(sources, [[about[item].start for item in row] for row in rows], kinds)
+        target = lay_out(targets, [[question for item in row for question in about[item]] for row in rows], kinds)
+        if len(questions) > len(items):
+            target = _reading(target, [own.start for own in about for _ in own])
+        labels = label_entries(target, questions, [Run(pieces).length for pieces in asked])
+        return Batch(source, target, labels, tuple(question.task for question in questions))
 
     def prompt(
         self, items: Sequence[Item], start: Sequence[Piece], kinds: Mapping[str, int]
@@ -101,6 +112,9 @@ class TaggedAnswers(Arrangement):
         return begin_rows([item.prompt[0] for item in items], kinds)
 
     def _asked(self, item: Item) -> tuple[Piece, ...]:
+        for question in item.also:
+            if untold := [piece.net for piece in question.prompt[1:] if piece.net not in self.told]:
+                raise ValueError(f"arrangement.told: a decoder is not told of {untold[0]}, which {question.task} names")
         tag, *read = item.prompt
         return (tag, *(piece for piece in read if piece.net in self.told))
 
@@ -112,6 +126,13 @@ def _untagged(item: Item, told: Collection[str] = ()) -> Run:
     if not pieces:
         raise ValueError(f"{item.task}: an example has nothing to read but its task's tag")
     return Run(pieces)
+
+
+def _reading(target: Sequences, first: Sequence[int]) -> Sequences:
+    """Answers that read the source of another example: for each its number."""
+    segments = target.layout.segments
+    reads = torch.where(segments >= 0, torch.tensor(first)[segments], -1)
+    return Sequences(replace(target.layout, reads=reads), target.pieces)
 
 
 def _sources(items: Sequence[Item], kinds: Mapping[str, int], told: Collection[str] = ()) -> Sequences:

@@ -62,12 +62,23 @@ class UnimodalProcessor(PushToHubMixin):
         """A question with its answer, as a decoder is taught it.
 
         `read` of the digits 407: the prompt is `<read>` and the image's patches, the decoder reads `<start> 4 0 7` and
-        its labels are `4 0 7 <end>`. Raises ValueError for a task that is answered in stages.
+        its labels are `4 0 7 <end>`. Of a task that is answered in stages all questions about the example are taught,
+        and what they have in common is read once. Raises ValueError where it does not say what they are.
         """
-        if task.staged is not None:
-            parts = ", ".join(part.name for part in (task.staged.first, *task.staged.then))
-            raise ValueError(f"{task.name}: is answered in stages, so {parts} are taught in its place")
-        asked = self.prompt(task, example)
+        if task.staged is None:
+            return self._with_answer(task, example, self.prompt(task, example))
+        (first, question), *others = task.staged.lessons(example)
+        whole = self._with_answer(first, question, self.prompt(first, question))
+        return replace(whole, also=tuple(self._also(part, one, question) for part, one in others))
+
+    def _also(self, task: Task, example: Example, read: Example) -> Item:
+        """A question about inputs that are read already: what it asks besides those, and its answer."""
+        own = token_piece([self.vocabulary.space.id("task", task.tag or task.name)])
+        known = {id(raw) for raw in read.inputs.values()}
+        told = [self.piece(net, raw) for net, raw in task.prompt(example) if id(raw) not in known]
+        return self._with_answer(task, example, Item(task.name, (own, *told)))
+
+    def _with_answer(self, task: Task, example: Example, asked: Item) -> Item:
         if task.codec is None:
             return replace(asked, answer=self.piece(task.writes, example.answer))
         labels = [*task.codec.encode(example.answer), self.vocabulary.space.end]

@@ -106,7 +106,7 @@ class Staged:
     """How an answer is put together from those of other tasks: one about the whole input, then some about its places.
 
     A task's own prompt and tag are those of `first`. Laws: the tasks `then` read what `first` reads, and behind it what
-    `told` says of a place; `join` of right answers is the right answer.
+    `told` says of a place; `join` of right answers is the right answer; lessons read the very inputs of the example.
     """
 
     first: "Task"
@@ -117,6 +117,11 @@ class Staged:
     """A place -> what the decoder is told of it, as in `Task.prompt`."""
     join: Callable[[Any, Sequence[Sequence[Any]]], object]
     """The first answer, and for each place the answers of `then` -> the whole answer."""
+    lessons: Callable[["Example"], Sequence[tuple["Task", "Example"]]]
+    """An example of the whole -> what it teaches: a question of `first`, then some of the others, all about one thing.
+
+    Raises ValueError for an example that does not say enough.
+    """
 
 
 class Task(ABC):
@@ -143,6 +148,12 @@ class Task(ABC):
     def staged(self) -> Staged | None:
         """Of an answer that is put together from those of other tasks, which are taught in its place."""
         return None
+
+    @final
+    @property
+    def taught(self) -> tuple["Task", ...]:
+        """The tasks whose answers are learned: this one, or those that its answer is put together from."""
+        return (self,) if self.staged is None else (self.staged.first, *self.staged.then)
 
     @property
     @abstractmethod

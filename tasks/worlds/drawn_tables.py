@@ -53,6 +53,11 @@ class DrawnTable:
     picture: Float[Tensor, "3 h w"]
     cells: tuple[Cell[Written], ...]
 
+    @property
+    def written(self) -> list[Written]:
+        """The texts of the cells that say something."""
+        return [cell.content for cell in self.cells if cell.content.place is not None]
+
 
 @final
 @dataclass(frozen=True)

@@ -74,6 +74,7 @@ def made(pieces: TextPieces, prenets: dict[str, Any], processors: dict[str, Any]
         {"sentinel": 5},
         {"table": ["row", "cell", "header"]},
         {"loc": 1000},
+        {"grid": ["cell", "header", "left", "up", "cross", "row"]},
     ]
     spec = load_spec(SMALLEST)["spec"]
     spec |= {"vocabulary": {"class": spec["vocabulary"]["class"], "ranges": ranges}}

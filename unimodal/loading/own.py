@@ -131,8 +131,7 @@ class Unimodal(Loaded):
         task = build_task(own.like, self.processor.vocabulary, overlay={**own.settings, **settings})
         space = self.processor.vocabulary.space
         taught = [space.name(tag) for tag in space.ids("task")]
-        parts = [task] if task.staged is None else [task.staged.first, *task.staged.then]
-        if not all((part.tag or part.name) in taught for part in parts):
+        if not all((part.tag or part.name) in taught for part in task.taught):
             raise ValueError(f"the model was not taught the task {name}; it knows {', '.join(taught)}")
         return task
 

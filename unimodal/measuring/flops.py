@@ -72,7 +72,8 @@ class ModelFlops:
         entries = self.source * sources.sum() + self.source_pair * (sources**2).sum()
         entries = entries + self.target * targets.sum() + self.target_pair * (targets**2).sum()
         if batch.target is not None:
-            entries = entries + self.read * sources.sum() + self.read_pair * (sources * targets).sum()
+            read = sources[_read(batch.target, batch.num_examples)]
+            entries = entries + self.read * sources.sum() + self.read_pair * (read * targets).sum()
         return float(entries + self.label * (batch.labels != IGNORED).sum())
 
 
@@ -169,6 +170,14 @@ def _count(action: Callable[[], object]) -> float:
     with torch.random.fork_rng(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         action()
     return float(counter.get_total_flops())
+
+
+def _read(target: Sequences, num_examples: int) -> Tensor:
+    """The example whose source each example reads."""
+    own = torch.arange(num_examples)
+    if target.layout.reads is not None:
+        own[target.layout.segments[target.layout.valid].cpu()] = target.layout.reads[target.layout.valid].cpu()
+    return own
 
 
 def _lengths(side: Sequences | None, num_examples: int) -> Tensor:

@@ -101,7 +101,7 @@ class CrossAttention(Projected):
     ) -> Float[Tensor, "b t d"]:
         assert memory is not None, "a cross-attention stands where no memory is named"
         keys, values = cache.memory(memory.name, lambda: self._keys_values_of(memory))
-        part = Part(keys, values, memory.positions, memory.mask, examples=memory.examples)
+        part = Part(keys, values, memory.positions, memory.mask, examples=memory.examples, askers=memory.askers)
         return self.attended(self.queries(x), [part], pattern)
 
     def _keys_values_of(self, memory: MemoryView) -> tuple[Tensor, Tensor]:

@@ -2,24 +2,33 @@
 
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 
+from unimodal.batching import Arrangement, EncoderDecoder, Packed, Packer, Padded
 from unimodal.catalogue import build_task
 from unimodal.codecs.spotting import SpottedWord
 from unimodal.config import UnimodalConfig
 from unimodal.decoding.generate import Decoding
 from unimodal.loading.own import Unimodal
+from unimodal.measuring.flops import ModelFlops
 from unimodal.model import UnimodalForConditionalGeneration
+from unimodal.objectives import learn
+from unimodal.objectives.cross_entropy import CrossEntropy
+from unimodal.outputs import OwnDecoders, TaggedAnswers
 from unimodal.processor import UnimodalProcessor
 from unimodal.running import staged
 from unimodal.samplers.greedy import Greedy
 from unimodal.spec import load_spec
 from unimodal.task import Example
 from unimodal.tasks.spotting import Spotting, Window
+from unimodal.training.data.batches import Collation
+from unimodal.training.data.bucketings.mixed import Mixed
+from unimodal.training.data.items import lengths, nbytes
 from unimodal.vocabulary import TextPieces, TokenSpace, Vocabulary
 
 CONFIG = Path(__file__).parents[3] / "configs" / "models" / "documents.yaml"
@@ -97,11 +106,76 @@ def test_pictures_without_words_have_an_empty_answer(model: Unimodal, monkeypatc
     assert staged.answer_in_stages(model, task, task.staged, [], DECODING) == []
 
 
-def test_it_is_found_by_name_and_neither_taught_nor_streamed(model: Unimodal, tmp_path: Path) -> None:
+def spotted(example: Example, chance: Random) -> Example:
+    """With some words in it, of which nothing can be seen."""
+    outlines = [tuple((chance.random(), chance.random()) for _ in range(16)) for _ in range(chance.randint(3, 6))]
+    words = [SpottedWord(str(chance.randrange(10_000)), outline) for outline in outlines]
+    return replace(example, key=f"{example.key}#0", answer=words)
+
+
+@pytest.mark.parametrize("packer", [Padded(), Packed(source=200, target=150)], ids=["padded", "packed"])
+def test_what_is_asked_of_one_source_is_learned_as_if_each_were_asked_alone(model: Unimodal, packer: Packer) -> None:
+    task, chance = spotting(model), Random(5)
+    assert task.staged is not None
+    examples = [spotted(example, chance) for example in pictures(3)]
+    net, arrangement = model.model, model.model.arrangement
+    objective = CrossEntropy(smoothing=0.0)
+    together = arrangement.batch([model.processor.example(task, example) for example in examples], packer, net.kinds)
+    lessons = [lesson for example in examples for lesson in task.staged.lessons(example)]
+    each = [model.processor.example(part, question) for part, question in lessons]
+    alone = arrangement.batch(each, Padded(), net.kinds)
+    assert together.source is not None and alone.source is not None
+    assert len(together.source.pieces["image"].entries) == 3 < len(alone.source.pieces["image"].entries)
+    assert together.tasks == alone.tasks == tuple(part.name for part, _ in lessons)
+    assert {*together.tasks} == {"word_points", "word_text", "word_outline"}
+    with torch.no_grad():
+        one, other = (learn(net, objective, batch)["cross_entropy"] for batch in (together, alone))
+    assert torch.allclose(one.loss, other.loss, atol=1e-9) and one.has_target.all()
+    assert one.loss.std() > 0.01
+    costs = ModelFlops.of(net)
+    saved = alone.source.layout.valid.sum() - together.source.layout.valid.sum()
+    assert saved > 0 and costs.forward(alone) - costs.forward(together) == pytest.approx(costs.read * float(saved))
+
+
+def test_an_example_of_several_questions_counts_as_all_of_them(model: Unimodal) -> None:
+    task, chance = spotting(model), Random(7)
+    assert task.staged is not None
+    example = spotted(pictures(1)[0], chance)
+    item = model.processor.example(task, example)
+    parts = [model.processor.example(part, question) for part, question in task.staged.lessons(example)]
+    shared = item.prompt[1].positions
+    assert sum(lengths(item)) == sum(sum(lengths(part)) for part in parts) - shared * (len(parts) - 1)
+    assert nbytes(item) < sum(map(nbytes, parts))
+    kinds = {**model.model.kinds}
+    collation = Collation(
+        Mixed(),
+        packer=Padded(),
+        arrangement=model.model.arrangement,
+        kinds=kinds,
+        entries=1,
+        longest=1,
+        stand_ins=[item],
+    )
+    batch = collation.batch([parts[1]])
+    assert batch.num_stand_ins == len(parts) and batch.num_examples == len(parts) + 1
+    assert batch.num_entries == sum(lengths(parts[1]))
+
+
+def test_several_questions_need_a_decoder_that_is_told_them(model: Unimodal) -> None:
+    item = model.processor.example(spotting(model), spotted(pictures(1)[0], Random(0)))
+    arrangements: list[tuple[Arrangement, str]] = [
+        (EncoderDecoder(), "EncoderDecoder cannot ask word_points several things of one source"),
+        (OwnDecoders({}), "OwnDecoders cannot ask"),
+        (TaggedAnswers(), "told: a decoder is not told of prompt, which word_text names"),
+    ]
+    for arrangement, message in arrangements:
+        with pytest.raises(ValueError, match=message):
+            arrangement.batch([item], Padded(), model.model.kinds)
+
+
+def test_it_is_found_by_name_and_not_streamed(model: Unimodal, tmp_path: Path) -> None:
     task = model.task("spotting")
     (example,) = pictures(1)
-    with pytest.raises(ValueError, match="spotting: is answered in stages, so word_points, word_outline, word_text"):
-        model.processor.example(task, example)
     with pytest.raises(ValueError, match="spotting: does not stream, for it writes in stages"):
         model.stream(task, model.items(task, [example])[0])
     picture = tmp_path / "page.png"

@@ -52,6 +52,13 @@ def test_the_page_is_what_the_tasks_say() -> None:
     assert all(f"## {name}\n" in written for name in task_names())
 
 
+UNTAUGHT = {
+    "spotting": "no window asks for words that begin with 'T'",
+    "table_recognition": "HTML does not say where texts stand; teach table_structure and cell_text in its place",
+}
+"""Of answers in stages, why the sample alone does not teach the parts."""
+
+
 @pytest.mark.parametrize("name", task_names())
 def test_the_sample_row_of_every_task_can_be_taught(
     name: str, tiny: Unimodal, voiced: Unimodal, tmp_path: Path
@@ -65,7 +72,7 @@ def test_the_sample_row_of_every_task_can_be_taught(
     (example,) = own.examples("test")
     assert len(own.examples("train")) == len(task.schema.versions) and not own.examples("validation")
     if task.staged is not None:
-        with pytest.raises(ValueError, match=f"^{name}: is answered in stages, so {task.staged.first.name}, "):
+        with pytest.raises(ValueError, match=f"^{name}: {UNTAUGHT[name]}"):
             processor.example(own, example)
         return
     for one in (example, *own.examples("train")):

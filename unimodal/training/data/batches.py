@@ -45,7 +45,7 @@ class Collation:
         tasks = {item.task for item in items}
         missing = [item for item in self.stand_ins if item.task not in tasks]
         batch = self.arrangement.batch([*items, *missing], self.packer, self.kinds)
-        return replace(batch, num_stand_ins=len(missing))
+        return replace(batch, num_stand_ins=sum(1 + len(item.also) for item in missing))
 
 
 def shortest(items: Items) -> list[Item]:

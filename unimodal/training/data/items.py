@@ -50,9 +50,10 @@ def nbytes(item: Item) -> int:
     """The bytes of an item's arrays."""
     pieces = item.prompt if item.answer is None else (*item.prompt, item.answer)
     arrays = [*item.beside.values(), *(array for piece in pieces for array in piece.arrays.values())]
-    return sum(array.nbytes for array in arrays)
+    return sum(array.nbytes for array in arrays) + sum(map(nbytes, item.also))
 
 
 def lengths(item: Item) -> Length:
-    """Entries that an item fills: (source, target)."""
-    return sum(piece.positions for piece in item.prompt), 0 if item.answer is None else item.answer.positions
+    """Entries that an item fills: (source, target); all that is asked besides is told to the target."""
+    answer = 0 if item.answer is None else item.answer.positions
+    return sum(piece.positions for piece in item.prompt), answer + sum(sum(lengths(other)) for other in item.also)

@@ -9,6 +9,7 @@ from typing import Any, final
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
+from unimodal.task import Task
 from unimodal.training.guards import Guard
 from unimodal.training.module import Learner
 
@@ -105,7 +106,7 @@ class DeadTasks(LossGuard):
         if trainer.global_step == self.steps:
             tasks = trainer.datamodule.tasks  # type: ignore[attr-defined]  # set by the trainer, not declared
             seen = {name.partition("/")[0] for name in (*self._losses, *self._judged)}
-            for task in sorted(set(tasks) - seen):
+            for task in sorted(_taught(tasks) - seen):
                 _warn(f"task {task} had no example in the first {self.steps} steps")
 
     def state_dict(self) -> dict[str, Any]:
@@ -138,3 +139,8 @@ def _error(losses: list[float]) -> float:
 
 def _warn(line: str) -> None:
     rank_zero_warn(line, category=SuspiciousLoss)
+
+
+def _taught(tasks: Mapping[str, Task]) -> set[str]:
+    """The names under which their losses are heard."""
+    return {name if part is task else part.name for name, task in tasks.items() for part in task.taught}
