@@ -21,7 +21,7 @@ from unimodal.loading.hub import load_own
 from unimodal.processor import PIECES_FILE
 from unimodal.running.stages import Stages
 from unimodal.spec import merge_specs
-from unimodal.training.recipes import fit, learn_pieces, load_config, unfinished
+from unimodal.training.recipes import fit, learn_pieces, load_config, of_length, unfinished
 
 ALL = "all"
 
@@ -83,14 +83,6 @@ def _only(config: dict[str, Any], task: str) -> dict[str, Any]:
     share = data["mixture"]["shares"][task]
     data["mixture"] = {**data["mixture"], "shares": {task: 1.0}}
     return {**of_length(config, round(share * config["trainer"]["max_steps"])), "data": data}
-
-
-def of_length(config: dict[str, Any], steps: int) -> dict[str, Any]:
-    """The same run in another number of steps, of which the last share goes with falling rates."""
-    schedule = config["model"]["schedule"]
-    warmup, decay = min(schedule["warmup"], steps // 10), schedule["decay"] * steps // schedule["steps"]
-    changed = {"warmup": warmup, "decay": decay, "steps": steps}
-    return merge_specs(config, {"trainer": {"max_steps": steps}, "model": {"schedule": changed}})
 
 
 def main() -> int:

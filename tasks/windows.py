@@ -43,10 +43,13 @@ class Window:
         corners = ((left, top), (right, top), (right, bottom), (left, bottom))
         return Annotation(corners, f"{self.first} to {self.last}")
 
+    def covers(self, x: float, y: float) -> bool:
+        """Whether a point lies in the box, to which its border belongs."""
+        return self.left <= x <= self.right and self.top <= y <= self.bottom
+
     def holds(self, word: SpottedWord, alphabet: str) -> bool:
-        """Whether a word is asked for; its border belongs to a window, and both ends to a range."""
-        x, y = word.centre
-        if not (self.left <= x <= self.right and self.top <= y <= self.bottom):
+        """Whether a word is asked for; both ends belong to a range."""
+        if not self.covers(*word.centre):
             return False
         return alphabet.index(self.first) <= alphabet.index(word.text[0]) <= alphabet.index(self.last)
 

@@ -98,3 +98,21 @@ def voiced_folder(voiced: "Unimodal", tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("voiced")
     voiced.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> "Unimodal":
+    """The shipped model of words and tables in pictures, not taught: what it says follows from grammars and chance."""
+    from unimodal.config import UnimodalConfig
+    from unimodal.loading.own import Unimodal
+    from unimodal.model import UnimodalForConditionalGeneration
+    from unimodal.processor import UnimodalProcessor
+
+    config = load_spec(Path(__file__).parents[2] / "configs" / "models" / "documents.yaml")
+    pieces = TextPieces.train(["0 1 2 3 4 5 6 7 8 9 all of them"] * 20, 280, tmp_path_factory.mktemp("p") / "p.model")
+    vocabulary = config["spec"]["vocabulary"]
+    vocabulary["ranges"] = [{"text": len(pieces)}, *vocabulary["ranges"][1:]]
+    torch.manual_seed(0)
+    made = UnimodalForConditionalGeneration(UnimodalConfig(**config)).double().eval()
+    space = TokenSpace(vocabulary["ranges"])
+    return Unimodal(made, UnimodalProcessor(config["processors"], Vocabulary(space, pieces)))

@@ -97,6 +97,14 @@ def fit(
     return _last_step(folder / METRICS)
 
 
+def of_length(config: dict[str, Any], steps: int) -> dict[str, Any]:
+    """The same run in another number of steps, of which the last share goes with falling rates."""
+    schedule = config["model"]["schedule"]
+    warmup, decay = min(schedule["warmup"], steps // 10), schedule["decay"] * steps // schedule["steps"]
+    changed = {"warmup": warmup, "decay": decay, "steps": steps}
+    return merge_specs(config, {"trainer": {"max_steps": steps}, "model": {"schedule": changed}})
+
+
 def unfinished(config: Mapping[str, Any], folder: Path) -> Path | None:
     """The newest good checkpoint that a run of the config can go on from; None where there is none.
 

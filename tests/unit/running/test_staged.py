@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 import torch
@@ -12,39 +11,26 @@ from PIL import Image
 from unimodal.batching import Arrangement, EncoderDecoder, Packed, Packer, Padded
 from unimodal.catalogue import build_task
 from unimodal.codecs.spotting import SpottedWord
-from unimodal.config import UnimodalConfig
 from unimodal.decoding.generate import Decoding
 from unimodal.loading.own import Unimodal
 from unimodal.measuring.flops import ModelFlops
-from unimodal.model import UnimodalForConditionalGeneration
 from unimodal.objectives import learn
 from unimodal.objectives.cross_entropy import CrossEntropy
 from unimodal.outputs import OwnDecoders, TaggedAnswers
-from unimodal.processor import UnimodalProcessor
 from unimodal.running import staged
 from unimodal.samplers.greedy import Greedy
-from unimodal.spec import load_spec
 from unimodal.task import Example
 from unimodal.tasks.spotting import Spotting, Window
 from unimodal.training.data.batches import Collation
 from unimodal.training.data.bucketings.mixed import Mixed
 from unimodal.training.data.items import lengths, nbytes
-from unimodal.vocabulary import TextPieces, TokenSpace, Vocabulary
 
-CONFIG = Path(__file__).parents[3] / "configs" / "models" / "documents.yaml"
 DECODING = Decoding(Greedy(), limit=36)
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Unimodal:
-    """Not taught: what it says follows from its grammar and from chance."""
-    config = load_spec(CONFIG)
-    pieces = TextPieces.train(["0 1 2 3 4 5 6 7 8 9 all of them"] * 20, 280, tmp_path_factory.mktemp("p") / "p.model")
-    ranges: list[dict[str, Any]] = [{"text": len(pieces)}, *config["spec"]["vocabulary"]["ranges"][1:]]
-    config["spec"]["vocabulary"]["ranges"] = ranges
-    torch.manual_seed(0)
-    made = UnimodalForConditionalGeneration(UnimodalConfig(**config)).double().eval()
-    return Unimodal(made, UnimodalProcessor(config["processors"], Vocabulary(TokenSpace(ranges), pieces)))
+@pytest.fixture
+def model(documents: Unimodal) -> Unimodal:
+    return documents
 
 
 def pictures(num: int) -> list[Example]:
