@@ -31,7 +31,7 @@ from unimodal.tasks.metrics.places import CellF1
 from unimodal.tasks.metrics.trees import TableSimilarity
 from unimodal.tasks.worlds.backdrops import Backdrop, paper
 from unimodal.tasks.worlds.drawn_tables import DrawnTable, TablesInPictures, TableSizes, Written
-from unimodal.tasks.worlds.table_excerpts import TableExcerpts
+from unimodal.tasks.worlds.table_excerpts import ExcerptSizes, TableExcerpts
 from unimodal.vocabulary import Vocabulary
 
 NUM_COUNTED = 200
@@ -47,25 +47,24 @@ class TablesTask(DrawnTask[DrawnTable]):
         self,
         *,
         vocabulary: Vocabulary,
-        rows: tuple[int, int] = (2, 6),
-        columns: tuple[int, int] = (2, 4),
-        longest: int = 8,
+        excerpts: ExcerptSizes | None = None,
         sizes: TableSizes | None = None,
         backdrop: Backdrop = paper,
         cache: Path | None = None,
         num_train: int = 1_000_000,
         num_test: int = 200,
     ) -> None:
-        """`rows` and `columns`: the least and the most of a table; `longest`: characters of a cell."""
+        """`excerpts`: how large tables are; `sizes`: of their pictures, in pixels."""
         super().__init__(vocabulary=vocabulary, cache=cache, num_train=num_train, num_test=num_test)
-        self._rows, self._columns, self._longest = rows, columns, longest
+        self._excerpts = ExcerptSizes() if excerpts is None else excerpts
         self._backdrop, self._sizes = backdrop, TableSizes() if sizes is None else sizes
 
     @final
     def world(self, split: str) -> TablesInPictures:
         frames = [table.frame for table in Tables().examples(split, self._cache)]
-        excerpts = TableExcerpts(frames, rows=self._rows, columns=self._columns, longest=self._longest)
-        return TablesInPictures(excerpts, self.typefaces(split), self._backdrop, self._sizes)
+        return TablesInPictures(
+            TableExcerpts(frames, self._excerpts), self.typefaces(split), self._backdrop, self._sizes
+        )
 
 
 @final

@@ -1,6 +1,7 @@
 """Parts of real tables, with cells that reach over several rows or columns as people lay them out."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, final
 
@@ -25,22 +26,24 @@ Texts = dict[str, list[str]]
 
 
 @final
+@dataclass(frozen=True)
+class ExcerptSizes:
+    """The least and the most rows and columns of an excerpt, and the characters of a cell at most."""
+
+    rows: tuple[int, int] = (2, 6)
+    columns: tuple[int, int] = (2, 4)
+    longest: int = 8
+
+
+@final
 class TableExcerpts(World[list[Cell[str]]]):
     """Some rows below each other and some columns of a table, with its headers; all tables are equally likely.
 
     A table is read when it is drawn first, and its texts are kept.
     """
 
-    def __init__(
-        self,
-        tables: Sequence[Callable[[], "DataFrame"]],
-        *,
-        rows: tuple[int, int] = (2, 6),
-        columns: tuple[int, int] = (2, 4),
-        longest: int = 8,
-    ) -> None:
-        """`rows` and `columns`: the least and the most of an excerpt; `longest`: characters of a cell."""
-        self._tables, self._rows, self._columns, self._longest = tables, rows, columns, longest
+    def __init__(self, tables: Sequence[Callable[[], "DataFrame"]], sizes: ExcerptSizes = ExcerptSizes()) -> None:
+        self._tables, self._rows, self._columns, self._longest = tables, sizes.rows, sizes.columns, sizes.longest
         self._known: dict[int, Texts] = {}
 
     def draw(self, seed: int) -> list[Cell[str]]:
