@@ -4,13 +4,15 @@ import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import final
 
 from unimodal.codecs.tables import Cell
 
 MOST_PLACES = 10_000
 """Rows times columns of a table that is read."""
+MOST_SPAN = 1000
+"""Rows or columns that a cell may say that it reaches over: a browser takes no more."""
 
 
 @final
@@ -23,14 +25,18 @@ class HtmlTable:
     @property
     def num_head(self) -> int:
         """How many of the first rows hold headers alone, none of which reaches farther."""
-        num_rows = max((cell.row + cell.height for cell in self.cells), default=0)
-        return max(filter(self._is_head, range(num_rows + 1)))
+        return max(filter(self._is_head, range(self._num_rows + 1)))
 
-    def rows(self) -> Iterator[tuple[int, list[Cell[str]]]]:
-        """The cells that begin in each row; a row may be covered by cells from above."""
+    def sections(self) -> Iterator[tuple[str, list[list[Cell[str]]]]]:
+        """The head, then the body, by their tags and where they have rows: the cells that begin in each row.
+
+        A row may be covered by cells from above.
+        """
         begun = {row: [*cells] for row, cells in groupby(self.cells, lambda cell: cell.row)}
-        for row in range(max((cell.row + cell.height for cell in self.cells), default=0)):
-            yield row, begun.get(row, [])
+        rows, num_head = [begun.get(row, []) for row in range(self._num_rows)], self.num_head
+        for tag, part in (("thead", rows[:num_head]), ("tbody", rows[num_head:])):
+            if part:
+                yield tag, part
 
     @classmethod
     def parse(cls, text: str) -> "HtmlTable":
@@ -46,14 +52,15 @@ class HtmlTable:
         return cls(tuple(_placed(reader.rows)))
 
     def __str__(self) -> str:
-        parts, head = ["<table>"], self.num_head
-        for row, cells in self.rows():
-            if row in (0, head):
-                parts.append("<thead>" if row < head else "<tbody>")
-            parts += ["<tr>", *map(_written, cells), "</tr>"]
-            if row == head - 1:
-                parts.append("</thead>")
-        return "".join([*parts, "" if parts[-1] == "</thead>" else "</tbody>", "</table>"])
+        parts = []
+        for tag, rows in self.sections():
+            lines = (f"<tr>{''.join(map(_written, cells))}</tr>" for cells in rows)
+            parts.append(f"<{tag}>{''.join(lines)}</{tag}>")
+        return f"<table>{''.join(parts)}</table>"
+
+    @property
+    def _num_rows(self) -> int:
+        return max((cell.row + cell.height for cell in self.cells), default=0)
 
     def _is_head(self, num_rows: int) -> bool:
         begun = [cell for cell in self.cells if cell.row < num_rows]
@@ -117,7 +124,8 @@ class _Reader(HTMLParser):
 
 def _span(value: str | None) -> int:
     """How many rows or columns an attribute says; 1 where it says no number that a browser would take."""
-    return int(value) if value and value.isdecimal() and 1 <= int(value[:6]) <= 1000 else 1
+    digits = (value or "").lstrip("0")
+    return int(digits) if digits.isdecimal() and len(digits) <= len(str(MOST_SPAN)) and int(digits) <= MOST_SPAN else 1
 
 
 def _placed(rows: Sequence[Sequence[_Read]]) -> Iterator[Cell[str]]:
@@ -129,12 +137,11 @@ def _placed(rows: Sequence[Sequence[_Read]]) -> Iterator[Cell[str]]:
         for cell in cells:
             while (row, column) in taken:
                 column += 1
-            height, width = min(cell.height, len(rows) - row), cell.width
-            while any((row, column + across) in taken for across in range(width)):
-                width -= 1  # a cell from above stands in its way
-            taken |= {(row + down, column + across) for down in range(height) for across in range(width)}
-            if len(taken) > MOST_PLACES:
+            height, free = min(cell.height, len(rows) - row), range(column, column + cell.width)
+            width = len([*takewhile(lambda place: (row, place) not in taken, free)])  # up to a cell from above
+            if len(taken) + height * width > MOST_PLACES:
                 raise ValueError(f"holds a table of more than {MOST_PLACES} places")
+            taken |= {(row + down, column + across) for down in range(height) for across in range(width)}
             placed.append(Cell(row, column, " ".join(cell.text.split()), height, width, cell.is_header))
             column += width
     num_columns = max((column for _, column in taken), default=0) + 1

@@ -7,12 +7,11 @@ from unimodal.annotations import Annotation
 from unimodal.codecs.points import Point
 from unimodal.codecs.tables import Cell
 from unimodal.data.columns import string
-from unimodal.html_tables import HtmlTable
+from unimodal.html_tables import MOST_PLACES, HtmlTable
 from unimodal.tasks.columns import Column, Files, Places
 from unimodal.tasks.columns.places import Place
 
 _SIZES = ("height", "width")
-MOST_CELLS = 10_000
 
 
 @final
@@ -34,7 +33,7 @@ class Cells(Places):
     sample = ({"row": 0, "column": 0, "height": 1, "width": 1, "is_header": True, "place": [0.25, 0.5]},)
 
     def read(self, value: object, files: Files) -> list[Cell[list[Point]]]:
-        if not isinstance(value, list | tuple) or not 0 < len(value) <= MOST_CELLS:
+        if not isinstance(value, list | tuple) or not 0 < len(value) <= MOST_PLACES:
             raise ValueError(f"expected {self.wants}")
         return [self._cell(row, files) for row in value]
 
@@ -50,7 +49,7 @@ class Cells(Places):
             raise ValueError(f"expected {self.wants}")
         numbers = [row["row"], row["column"], *(row.get(name, 1) for name in _SIZES)]
         for number, least in zip(numbers, (0, 0, 1, 1), strict=True):
-            if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= MOST_CELLS:
+            if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= MOST_PLACES:
                 raise ValueError(f"expected {self.wants}")
         place = [] if row["place"] is None else [Place().read(row["place"], files)]
         first, column, height, width = numbers

@@ -10,6 +10,7 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import Float
 
+from unimodal.codecs.tables import Cell
 from unimodal.html_tables import HtmlTable
 from unimodal.tasks.metrics import Mean, paired, require
 
@@ -64,8 +65,11 @@ class TableSimilarity(Mean):
 
 
 def _tree(table: HtmlTable, *, with_texts: bool) -> Node:
-    head, body = Node("thead"), Node("tbody")
-    for row, cells in table.rows():
-        nodes = [Node(f"td {cell.height} {cell.width}", cell.content if with_texts else "") for cell in cells]
-        (head if row < table.num_head else body).children.append(Node("tr", children=nodes))
-    return Node("table", children=[part for part in (head, body) if part.children])
+    def node(cell: Cell[str]) -> Node:
+        return Node(f"td {cell.height} {cell.width}", cell.content if with_texts else "")
+
+    parts = [
+        Node(tag, children=[Node("tr", children=[*map(node, cells)]) for cells in rows])
+        for tag, rows in table.sections()
+    ]
+    return Node("table", children=parts)

@@ -70,6 +70,13 @@ def test_pages_as_people_write_them_are_mended() -> None:
     assert [cell.width for cell in HtmlTable.parse(crossing).cells] == [1, 1, 1]
 
 
+@pytest.mark.parametrize("span", ["0", "-1", "1001", "0001009999", "9" * 5000, "", "two", "²"])
+def test_a_span_that_no_browser_takes_is_none(span: str) -> None:
+    page = f'<table><tr><td colspan="{span}" rowspan="{span}">a<td>b<tr><td>c<td>d</table>'
+    assert [(cell.height, cell.width) for cell in HtmlTable.parse(page).cells] == [(1, 1)] * 4
+    assert HtmlTable.parse("<table><tr><td colspan=007>a</table>").cells == (Cell(0, 0, "a", width=7),)
+
+
 @pytest.mark.parametrize(
     ("page", "message"),
     [
