@@ -4,7 +4,7 @@ import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from itertools import groupby, takewhile
+from itertools import groupby
 from typing import final
 
 from unimodal.codecs.tables import Cell
@@ -137,8 +137,8 @@ def _placed(rows: Sequence[Sequence[_Read]]) -> Iterator[Cell[str]]:
         for cell in cells:
             while (row, column) in taken:
                 column += 1
-            height, free = min(cell.height, len(rows) - row), range(column, column + cell.width)
-            width = len([*takewhile(lambda place: (row, place) not in taken, free)])  # up to a cell from above
+            height = min(cell.height, len(rows) - row)
+            width = next((across for across in range(cell.width) if (row, column + across) in taken), cell.width)
             if len(taken) + height * width > MOST_PLACES:
                 raise ValueError(f"holds a table of more than {MOST_PLACES} places")
             taken |= {(row + down, column + across) for down in range(height) for across in range(width)}
