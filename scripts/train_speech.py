@@ -9,72 +9,37 @@ learning rate began to fall.
 """
 
 import argparse
-import json
 import sys
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
+from scripts.compared_runs import ComparedRuns
 from scripts.speech_scores import TASKS, TRIALS, score
 from unimodal.cli import guarded
-from unimodal.loading.hub import load_own
-from unimodal.processor import PIECES_FILE
-from unimodal.running.stages import Stages
-from unimodal.spec import merge_specs
-from unimodal.training.recipes import fit, learn_pieces, load_config, of_length, unfinished
+from unimodal.loading.own import Unimodal
+from unimodal.training.recipes import load_config, of_length
 
 ALL = "all"
 
 
-class Runs:
-    """The model and its twins, each trained and scored as a stage of one folder."""
+@final
+class Runs(ComparedRuns):
+    """The model and its twins."""
 
     def __init__(self, config: dict[str, Any], out: Path, *, twins: list[str], limit: int) -> None:
-        self.out, self.limit = out, limit
-        self.texts = config
-        shared = merge_specs(config, {"data": {"pieces": str(out / PIECES_FILE)}})
-        self.configs = {ALL: shared, **{f"only_{task}": _only(shared, task) for task in twins}}
-        out.mkdir(parents=True, exist_ok=True)
-        self.stages = Stages(out, total=2 + 2 * len(self.configs), resume=True)
+        super().__init__({ALL: config, **{f"only_{task}": _only(config, task) for task in twins}}, out, limit=limit)
 
-    def run(self) -> None:
-        texts = self.texts["data"]["texts"]
-        self.stages.run("learn text pieces", self.learn, key=texts, products=(PIECES_FILE,))
-        for name, config in self.configs.items():
-            made = (f"{name}/model.safetensors",)
-            self.stages.run(f"train {name}", partial(self.train, name), key=config, products=made)
-            key, made = [config, self.limit], (f"{name}/scores.json",)
-            self.stages.run(f"score {name}", partial(self.score, name), key=key, products=made)
-        self.stages.run("compare", self.compare)
+    def score(self, name: str, model: Unimodal) -> dict[str, Any]:
+        return score(model, [*self.configs[name]["data"]["tasks"]], limit=self.limit)
 
-    def learn(self) -> str:
-        return learn_pieces(self.texts, self.out)
-
-    def train(self, name: str) -> str:
-        folder, config = self.out / name, self.configs[name]
-        return fit(config, folder, checkpoint=unfinished(config, folder))
-
-    def score(self, name: str) -> str:
-        tasks = [*self.configs[name]["data"]["tasks"]]
-        scores = score(load_own(self.out / name), tasks, limit=self.limit)
-        (self.out / name / "scores.json").write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
-        return f"{len(tasks)} tasks"
-
-    def compare(self) -> str:
+    def compare(self, scores: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
         """Each measure of the model, of its twin, and of the trivial answers."""
-        scores = {
-            name: json.loads((self.out / name / "scores.json").read_text(encoding="utf-8")) for name in self.configs
-        }
-        rows: dict[str, dict[str, dict[str, float]]] = {}
+        rows = {}
         for name, found in scores[ALL].items():
             twin = scores.get(f"only_{TRIALS[name].task}")
             rows[name] = found if twin is None else {**found, "twin": twin[name]["model"]}
-        (self.out / "scores.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-        for name, found in rows.items():
-            for measure in found["model"]:
-                said = ", ".join(f"{whose} {one[measure]:.4g}" for whose, one in found.items() if measure in one)
-                self.stages.console.print(f"{name}: {measure}: {said}", soft_wrap=True)
-        return str(self.out / "scores.json")
+        return rows
 
 
 def _only(config: dict[str, Any], task: str) -> dict[str, Any]:

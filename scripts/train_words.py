@@ -7,28 +7,23 @@ large. The same command goes on where it was stopped: what is finished is not do
 """
 
 import argparse
-import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast, final
 
+from scripts.compared_runs import ComparedRuns
 from unimodal.cli import guarded
 from unimodal.codecs.points import Point
 from unimodal.codecs.spotting import SpottedWord
 from unimodal.decoding.generate import Decoding
-from unimodal.loading.hub import load_own
 from unimodal.loading.own import Unimodal
-from unimodal.processor import PIECES_FILE
-from unimodal.running.stages import Stages
-from unimodal.running.work import Result
 from unimodal.samplers.greedy import Greedy
-from unimodal.spec import merge_specs
 from unimodal.task import Example, Task
+from unimodal.tasks.spotting import WordPoints
 from unimodal.tasks.windows import Window
-from unimodal.training.recipes import fit, learn_pieces, load_config, of_length, unfinished
+from unimodal.training.recipes import load_config, of_length
 
 BATCH = 8
 MANY_WORDS = 10
@@ -49,47 +44,21 @@ ARMS = {
 }
 
 
-class Runs:
-    """The arms, each trained and scored as a stage of one folder."""
+@final
+class Runs(ComparedRuns):
+    """The arms, at equal budgets."""
 
     def __init__(self, out: Path, *, arms: Sequence[str], steps: int | None, limit: int) -> None:
-        self.out, self.limit = out, limit
         configs = {arm: load_config(ARMS[arm].config) for arm in arms}
         if steps is not None:
             configs = {arm: of_length(config, steps) for arm, config in configs.items()}
-        pieces = {"data": {"pieces": str(out / PIECES_FILE)}}
-        self.texts = configs[arms[0]]
-        self.configs = {arm: merge_specs(config, pieces) for arm, config in configs.items()}
-        out.mkdir(parents=True, exist_ok=True)
-        self.stages = Stages(out, total=2 + 2 * len(arms), resume=True)
+        super().__init__(configs, out, limit=limit)
 
-    def run(self) -> None:
-        texts = self.texts["data"]["texts"]
-        self.stages.run("learn text pieces", self.learn, key=texts, products=(PIECES_FILE,))
-        for arm, config in self.configs.items():
-            made = (f"{arm}/model.safetensors",)
-            self.stages.run(f"train {arm}", partial(self.train, arm), key=config, products=made)
-            key, made = [config, self.limit], (f"{arm}/scores.json",)
-            self.stages.run(f"score {arm}", partial(self.score, arm), key=key, products=made)
-        self.stages.run("compare", self.compare)
+    def score(self, name: str, model: Unimodal) -> dict[str, Any]:
+        return score(model, ARMS[name].task, limit=self.limit)
 
-    def learn(self) -> str:
-        return learn_pieces(self.texts, self.out)
-
-    def train(self, arm: str) -> str:
-        folder, config = self.out / arm, self.configs[arm]
-        return fit(config, folder, checkpoint=unfinished(config, folder))
-
-    def score(self, arm: str) -> str:
-        scores = score(load_own(self.out / arm), ARMS[arm].task, limit=self.limit)
-        (self.out / arm / "scores.json").write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
-        return ", ".join(f"{name} {value:.3g}" for name, value in scores.items())
-
-    def compare(self) -> str:
-        rows = {arm: json.loads((self.out / arm / "scores.json").read_text(encoding="utf-8")) for arm in self.configs}
-        file = self.out / "scores.json"
-        file.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-        return str(file)
+    def compare(self, scores: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+        return {"words": scores}
 
 
 def score(model: Unimodal, name: str, *, limit: int) -> dict[str, float]:
@@ -126,35 +95,17 @@ def counted_passes(model: Unimodal) -> Iterator[list[int]]:
 
 
 def obedience(model: Unimodal, limit: int) -> dict[str, float]:
-    """Of the places written about random windows, the share that lies in the window; of words there, in the range."""
-    points, text = model.task("word_points"), model.task("word_text")
-    examples = some(points, limit)
-    asked: list[tuple[Window, Example]] = []
-    for batch in batches(examples):
-        for example, answer in zip(batch, model.answer(points, batch, decoding=GREEDY), strict=True):
-            asked += [(window_of(example), at(example, place)) for place in places_of(answer)]
-    questions = [question for _, question in asked]
-    read = [answer.text for batch in batches(questions) for answer in model.answer(text, batch, decoding=GREEDY)]
-    inside = [window.covers(*place_of(question)) for window, question in asked]
-    named = [window.first <= word[0] <= window.last for (window, _), word in zip(asked, read, strict=True) if word]
-    return {"inside the window": mean(inside), "first characters in the range": mean(named), "places": len(asked)}
-
-
-def at(example: Example, place: Point) -> Example:
-    """The same picture, asked about at a place."""
-    return Example(example.key, {"image": example.inputs["image"], "place": place})
-
-
-def window_of(example: Example) -> Window:
-    return cast(Window, example.inputs["window"])
-
-
-def place_of(question: Example) -> Point:
-    return cast(Point, question.inputs["place"])
-
-
-def places_of(answer: Result) -> list[Point]:
-    return cast(list[Point], answer.value)
+    """What windows do: the share of places written that lie in the one asked for, and of words, that begin as asked."""
+    points, words = model.task("word_points"), model.task("spotting")
+    assert isinstance(points, WordPoints)
+    inside, named, alphabet = list[bool](), list[bool](), points.lexicon.alphabet
+    for batch in batches(some(points, limit)):
+        windows = [cast(Window, example.inputs["window"]) for example in batch]
+        for window, answer in zip(windows, model.answer(points, batch, decoding=GREEDY), strict=True):
+            inside += [window.covers(*place) for place in cast(list[Point], answer.value)]
+        for window, answer in zip(windows, model.answer(words, batch, decoding=GREEDY), strict=True):
+            named += [window.begins(word.text, alphabet) for word in cast(list[SpottedWord], answer.value)]
+    return {"inside the window": mean(inside), "first characters in the range": mean(named), "places": len(inside)}
 
 
 def words_of(example: Example) -> list[SpottedWord]:

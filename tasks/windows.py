@@ -49,9 +49,11 @@ class Window:
 
     def holds(self, word: SpottedWord, alphabet: str) -> bool:
         """Whether a word is asked for; both ends belong to a range."""
-        if not self.covers(*word.centre):
-            return False
-        return alphabet.index(self.first) <= alphabet.index(word.text[0]) <= alphabet.index(self.last)
+        return self.covers(*word.centre) and self.begins(word.text, alphabet)
+
+    def begins(self, text: str, alphabet: str) -> bool:
+        """Whether a text begins in the range, in the order of the alphabet; what begins outside it does not."""
+        return alphabet.index(self.first) <= alphabet.find(text[0]) <= alphabet.index(self.last)
 
 
 def draw_window(words: Sequence[SpottedWord], alphabet: str, chance: Random) -> Window:

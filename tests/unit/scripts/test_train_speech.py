@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from scripts import speech_scores, train_speech
+from scripts import compared_runs, speech_scores, train_speech
 from scripts.speech_scores import Answered, converted
 from scripts.train_speech import Runs
 from unimodal.prenets.voice import Voice
@@ -35,9 +35,9 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Runs, list[tu
         found = {"asr": {"character error rate": 0.5}, "sid": {"exact match": 0.25}}
         return {name: {"model": found[name], "trivial": dict.fromkeys(found[name], 1.0)} for name in names}
 
-    monkeypatch.setattr(train_speech, "learn_pieces", learn)
-    monkeypatch.setattr(train_speech, "fit", fit)
-    monkeypatch.setattr(train_speech, "load_own", lambda folder: folder)
+    monkeypatch.setattr(compared_runs, "learn_pieces", learn)
+    monkeypatch.setattr(compared_runs, "fit", fit)
+    monkeypatch.setattr(compared_runs, "load_own", lambda folder: folder)
     monkeypatch.setattr(train_speech, "score", score)
     config = load_spec("configs/training/speech.yaml")
     config["data"]["tasks"] = {name: config["data"]["tasks"][name] for name in ("asr", "sid")}
