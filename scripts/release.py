@@ -16,7 +16,6 @@ from pathlib import Path
 import torch
 
 from unimodal.cli import guarded
-from unimodal.loading.hub import load_own
 from unimodal.processor import PIECES_FILE
 
 MOST_BYTES = 40_000_000
@@ -35,13 +34,13 @@ def main() -> int:
 
 def release(run: Path, out: Path, command: str) -> int:
     """Writes the folder; raises ValueError or FileNotFoundError for a run that lacks something, or is too large."""
-    from safetensors.torch import save_file
+    from safetensors.torch import load_file, save_file
 
-    for name in (*KEPT, "metrics.csv"):
+    for name in (*KEPT, "model.safetensors", "metrics.csv"):
         if not (run / name).is_file():
             raise FileNotFoundError(f"{run / name}: not there; train the model and score it first")
-    model = load_own(run).model
-    states = {name: value.half() if value.dtype == torch.float32 else value for name, value in _states(run).items()}
+    whole = load_file(run / "model.safetensors")
+    states = {name: value.half() if value.dtype == torch.float32 else value for name, value in whole.items()}
     size = sum(value.nbytes for value in states.values())
     if size > MOST_BYTES:
         raise ValueError(f"{run}: {size:,} bytes of weights are more than {MOST_BYTES:,}")
@@ -50,17 +49,11 @@ def release(run: Path, out: Path, command: str) -> int:
         shutil.copyfile(run / name, out / name)
     save_file(states, out / "model.safetensors", metadata={"format": "pt"})
     num_lines = write_losses(run / "metrics.csv", out / "losses.csv")
-    num_parameters = sum(parameter.numel() for parameter in model.parameters())
+    num_parameters = sum(value.numel() for value in states.values())
     scores = json.loads((run / "scores.json").read_text(encoding="utf-8"))
     (out / "README.md").write_text(card(out.name, command, num_parameters, scores), encoding="utf-8")
     print(f"{out}: {size:,} bytes of weights, {len(scores)} scores, {num_lines} lines of losses")
     return 0
-
-
-def _states(run: Path) -> dict[str, torch.Tensor]:
-    from safetensors.torch import load_file
-
-    return load_file(run / "model.safetensors")
 
 
 def write_losses(metrics: Path, out: Path) -> int:
