@@ -92,7 +92,8 @@ def extend(
     old, found = model.vocabulary, places(model.vocabulary, space)
     config: Any = copy.deepcopy(model.config)
     spec = copy.deepcopy(model.config.spec or {})
-    spec["vocabulary"] = {"class": f"{TokenSpace.__module__}.{TokenSpace.__qualname__}", "ranges": space.ranges}
+    kind = f"{TokenSpace.__module__}.{TokenSpace.__qualname__}"
+    spec["vocabulary"] = {"class": kind, "ranges": space.ranges, "ordered": [*old.ordered]}
     config.spec = spec
     larger: UnimodalForConditionalGeneration = UnimodalForConditionalGeneration(config)
     larger.to(dtype=model.dtype, device=model.device)  # type: ignore[call-arg]  # as transformers declares it
