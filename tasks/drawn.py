@@ -2,14 +2,17 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import Any, Generic, TypeVar, final
 
 import torch
 
+from unimodal.codecs.characters import CharacterCodec
 from unimodal.codecs.points import Point, PointCodec
-from unimodal.tasks import Example, Task
+from unimodal.tasks import Baseline, Example, Task
+from unimodal.tasks.baselines import best_constant, majority
 from unimodal.tasks.corpora.fonts import Fonts
 from unimodal.tasks.files import read_pictures, refuse_prompt
 from unimodal.tasks.on_demand import OnDemand
@@ -18,6 +21,8 @@ from unimodal.vocabulary import Vocabulary
 
 T = TypeVar("T")
 
+NUM_COUNTED = 200
+"""Training examples that baselines look at."""
 FIRST_SEED = {"train": 0, "validation": 1_000_000_000, "test": 2_000_000_000}
 
 
@@ -82,6 +87,20 @@ class PlaceTask(DrawnTask[T]):
         """The prompt is the place, in shares of the picture's width and height: `0.25 0.5`."""
         place = parse_place(prompt, self.name)
         return [Example(example.key, {**example.inputs, "place": place}) for example in read_pictures(paths)]
+
+
+class TextAtPlace(PlaceTask[T]):
+    """Reads what stands at a place, a character at a time; abstract."""
+
+    @final
+    @cached_property
+    def codec(self) -> CharacterCodec:
+        return CharacterCodec(self._vocabulary)
+
+    @final
+    def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
+        counted = [train[i] for i in range(min(len(train), NUM_COUNTED))]
+        return {"best constant": best_constant(counted, self.metric), "majority": majority(counted)}
 
 
 def parse_place(prompt: str | None, task: str) -> Point:

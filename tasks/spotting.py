@@ -16,16 +16,15 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from unimodal.codecs.characters import CharacterCodec
 from unimodal.codecs.points import Point, PointCodec
 from unimodal.codecs.spotting import NUM_VERTICES, SpottedWord, SpottingCodec
 from unimodal.task import Staged
 from unimodal.tasks import Baseline, Example, Schema, Task
-from unimodal.tasks.baselines import best_constant, constant, majority
+from unimodal.tasks.baselines import constant
 from unimodal.tasks.columns.picture import Picture
 from unimodal.tasks.columns.places import Place, Points, Words
 from unimodal.tasks.columns.text import Text
-from unimodal.tasks.drawn import DrawnTask, PlaceTask
+from unimodal.tasks.drawn import NUM_COUNTED, DrawnTask, PlaceTask, TextAtPlace
 from unimodal.tasks.metrics.errors import CharacterErrorRate
 from unimodal.tasks.metrics.places import OutlineOverlap, PointF1, SpottingF1
 from unimodal.tasks.windows import Window, draw_window
@@ -34,8 +33,6 @@ from unimodal.tasks.worlds.drawn_words import DrawnWords, Sizes, WordsInPictures
 from unimodal.tasks.worlds.lexicons import Lexicon
 from unimodal.vocabulary import Vocabulary
 
-NUM_COUNTED = 200
-"""Training examples that baselines look at."""
 NUM_OUTLINED = 2
 """Words of a picture whose outlines are taught; of all of them, what they say."""
 
@@ -65,8 +62,7 @@ class WordsTask(DrawnTask[DrawnWords]):
     @final
     def snapped(self, word: SpottedWord) -> SpottedWord:
         """A word whose outline lies on the places that there are tokens for."""
-        codec = PointCodec(self._vocabulary)
-        return SpottedWord(word.text, tuple(codec.decode(codec.encode([*word.outline]))))
+        return SpottedWord(word.text, tuple(PointCodec(self._vocabulary).snapped(word.outline)))
 
 
 @final
@@ -93,8 +89,7 @@ class WordPoints(WordsTask):
         words = [self.snapped(word) for word in drawn.words]
         window = draw_window(words, self.lexicon.alphabet, chance)
         points = [word.centre for word in words if window.holds(word, self.lexicon.alphabet)]
-        answer = self.codec.decode(self.codec.encode(points))
-        return Example(key, {"image": drawn.picture, "window": window}, answer)
+        return Example(key, {"image": drawn.picture, "window": window}, self.codec.snapped(points))
 
     def prompt(self, example: Example) -> list[tuple[str, object]]:
         window = example.inputs.get("window") or Window.whole(self.lexicon.alphabet)
@@ -168,7 +163,7 @@ class WordOutline(WordTask):
 
 
 @final
-class WordText(WordTask):
+class WordText(TextAtPlace[DrawnWords], WordTask):
     """Reads the word at a place.
 
     An example in pieces of a small vocabulary:
@@ -179,20 +174,12 @@ class WordText(WordTask):
     name = "word_text"
     metric = CharacterErrorRate()
 
-    @cached_property
-    def codec(self) -> CharacterCodec:
-        return CharacterCodec(self._vocabulary)
-
     @property
     def schema(self) -> Schema:
         return Schema({"image": Picture(), "place": Place()}, Text("a word", sample="Total"))
 
     def asked(self, word: SpottedWord) -> str:
         return word.text
-
-    def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
-        counted = [train[i] for i in range(min(len(train), NUM_COUNTED))]
-        return {"best constant": best_constant(counted, self.metric), "majority": majority(counted)}
 
 
 class SpottingTask(WordsTask):

@@ -12,21 +12,20 @@ from typing import Any, final
 
 from torch import Tensor
 
-from unimodal.codecs.characters import CharacterCodec
 from unimodal.codecs.html import HtmlCodec
 from unimodal.codecs.points import Point, PointCodec
 from unimodal.codecs.tables import Cell, TableCodec
 from unimodal.html_tables import HtmlTable
 from unimodal.task import Staged
 from unimodal.tasks import Baseline, Example, Schema, Task
-from unimodal.tasks.baselines import best_constant, constant, majority
+from unimodal.tasks.baselines import constant
 from unimodal.tasks.columns.cells import Cells, Html
 from unimodal.tasks.columns.picture import Picture
 from unimodal.tasks.columns.places import Place
 from unimodal.tasks.columns.text import Text
 from unimodal.tasks.corpora.tables import Tables
-from unimodal.tasks.drawn import DrawnTask, PlaceTask
-from unimodal.tasks.metrics.errors import CharacterErrorRate
+from unimodal.tasks.drawn import DrawnTask, TextAtPlace
+from unimodal.tasks.metrics.match import EditSimilarity
 from unimodal.tasks.metrics.places import CellF1
 from unimodal.tasks.metrics.trees import TableSimilarity
 from unimodal.tasks.worlds.backdrops import Backdrop, paper
@@ -34,8 +33,6 @@ from unimodal.tasks.worlds.drawn_tables import DrawnTable, TablesInPictures, Tab
 from unimodal.tasks.worlds.table_excerpts import ExcerptSizes, TableExcerpts
 from unimodal.vocabulary import Vocabulary
 
-NUM_COUNTED = 200
-"""Training examples that baselines look at."""
 PlacedCells = list[Cell[list[Point]]]
 """Each cell with the middle of its text, or with no point where it says nothing."""
 
@@ -100,7 +97,7 @@ class TableStructure(TablesTask):
 
 
 @final
-class CellText(PlaceTask[DrawnTable], TablesTask):
+class CellText(TextAtPlace[DrawnTable], TablesTask):
     """Reads the cell of a table at a place.
 
     An example in pieces of a small vocabulary:
@@ -109,11 +106,7 @@ class CellText(PlaceTask[DrawnTable], TablesTask):
     """
 
     name = "cell_text"
-    metric = CharacterErrorRate()
-
-    @cached_property
-    def codec(self) -> CharacterCodec:
-        return CharacterCodec(self._vocabulary)
+    metric = EditSimilarity()
 
     @property
     def schema(self) -> Schema:
@@ -125,13 +118,8 @@ class CellText(PlaceTask[DrawnTable], TablesTask):
     def question(self, picture: Tensor, written: Written, key: str) -> Example:
         """What is asked of a text of a picture."""
         assert written.place is not None, "a cell without a text stands nowhere"
-        codec = PointCodec(self._vocabulary)
-        (place,) = codec.decode(codec.encode([written.place]))
+        (place,) = PointCodec(self._vocabulary).snapped([written.place])
         return Example(key, {"image": picture, "place": place}, written.text)
-
-    def trivial(self, train: Sequence[Example]) -> dict[str, Baseline]:
-        counted = [train[i] for i in range(min(len(train), NUM_COUNTED))]
-        return {"best constant": best_constant(counted, self.metric), "majority": majority(counted)}
 
 
 @final
@@ -168,8 +156,8 @@ class TableRecognition(TablesTask):
 
     def _lessons(self, example: Example) -> list[tuple[Task, Example]]:
         """The cells, and what each says."""
-        drawn = example.inputs.get("drawn")
-        if not isinstance(drawn, DrawnTable):
+        drawn: Any = example.inputs.get("drawn")
+        if drawn is None:
             parts = " and ".join(part.name for part in self._parts)
             raise ValueError(f"{self.name}: HTML does not say where texts stand; teach {parts} in its place")
         structure, text = self._parts

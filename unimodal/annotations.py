@@ -33,10 +33,9 @@ class Annotation:
 
 def draw(picture: Float[Tensor, "3 i j"], annotations: Sequence[Annotation]) -> "Image":
     """The picture, from 0 to 1, with outlines as closed lines, places as dots, and labels above them."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import ImageDraw, ImageFont
 
-    levels = (picture.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-    image = Image.fromarray(levels)
+    image = to_pillow(picture)
     pen, line = ImageDraw.Draw(image), max(1, round(max(image.size) / SHARE_OF_LINES))
     font = ImageFont.load_default(size=8 + 3 * line)
     for annotation in annotations:
@@ -52,3 +51,10 @@ def draw(picture: Float[Tensor, "3 i j"], annotations: Sequence[Annotation]) -> 
             pen.rectangle((box[0] - line, box[1] - line + down, box[2] + line, box[3] + line + down), fill="white")
             pen.text((left, max(0, top - 2 * line) + down), annotation.label, font=font, anchor="ls", fill=COLOUR)
     return image
+
+
+def to_pillow(picture: Float[Tensor, "3 i j"]) -> "Image":
+    """A picture from 0 to 1 as one of Pillow's, in 256 levels."""
+    from PIL import Image
+
+    return Image.fromarray((picture.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy())

@@ -10,12 +10,13 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, final
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unimodal.annotations import to_pillow
 from unimodal.codecs.points import Point
 from unimodal.codecs.tables import Cell
+from unimodal.prenets.pixels import from_pillow
 from unimodal.tasks.worlds import World
 from unimodal.tasks.worlds.backdrops import Backdrop, colour_on
 from unimodal.tasks.worlds.typefaces import typeface
@@ -96,22 +97,22 @@ class TablesInPictures(World[DrawnTable]):
         for _ in range(TRIALS):
             cells = self._tables.draw(chance.getrandbits(63))
             font = typeface(chance.choice(self._faces), chance.randint(*self.sizes.letter))
-            layout = Layout.of(cells, font, chance.randint(*self.sizes.beside), chance.randint(*self.sizes.above))
+            layout = TableLayout.of(cells, font, chance.randint(*self.sizes.beside), chance.randint(*self.sizes.above))
             if layout.width <= self.sizes.width - 2 and layout.height <= self.sizes.height - 2:
                 return self._drawn(cells, layout, font, chance)
         raise ValueError(f"no table fits into {self.sizes.width} x {self.sizes.height} pixels")
 
-    def _drawn(self, cells: Sequence[Cell[str]], layout: "Layout", font: "FreeTypeFont", chance: Random) -> DrawnTable:
-        import numpy as np
-        from PIL import Image, ImageDraw
+    def _drawn(
+        self, cells: Sequence[Cell[str]], layout: "TableLayout", font: "FreeTypeFont", chance: Random
+    ) -> DrawnTable:
+        from PIL import ImageDraw
 
         height, width = self.sizes.height, self.sizes.width
         ground = self._backdrop(chance, height, width)
-        image = Image.fromarray((ground * 255).round().byte().permute(1, 2, 0).numpy())
+        image = to_pillow(ground)
         moved = layout.moved(chance.uniform(0, width - 2 - layout.width), chance.uniform(0, height - 2 - layout.height))
         written = Pen(ImageDraw.Draw(image), font, ground.mean((1, 2)), chance).table(cells, moved)
-        picture = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1).float() / 255
-        return DrawnTable(picture, tuple(cell.holding(self._shares(cell.content)) for cell in written))
+        return DrawnTable(from_pillow(image), tuple(cell.holding(self._shares(cell.content)) for cell in written))
 
     def _shares(self, written: Written) -> Written:
         if written.place is None:
@@ -122,7 +123,7 @@ class TablesInPictures(World[DrawnTable]):
 
 @final
 @dataclass(frozen=True)
-class Layout:
+class TableLayout:
     """Where columns and rows begin, and where the last ones end, in pixels."""
 
     columns: tuple[float, ...]
@@ -130,15 +131,13 @@ class Layout:
     beside: float
 
     @classmethod
-    def of(cls, cells: Sequence[Cell[str]], font: "FreeTypeFont", beside: int, above: int) -> "Layout":
+    def of(cls, cells: Sequence[Cell[str]], font: "FreeTypeFont", beside: int, above: int) -> "TableLayout":
         """Columns as wide as their widest cell; where a cell over several needs more room, the last of them is wider.
 
         Rows are equally high.
         """
-        num_rows, num_columns = (
-            max(cell.row + cell.height for cell in cells),
-            max(cell.column + cell.width for cell in cells),
-        )
+        num_rows = max(cell.row + cell.height for cell in cells)
+        num_columns = max(cell.column + cell.width for cell in cells)
         ascent, descent = font.getmetrics()
         widths = [2.0 * beside] * num_columns
         for cell in sorted(cells, key=lambda cell: cell.width):
@@ -156,9 +155,10 @@ class Layout:
     def height(self) -> float:
         return self.rows[-1] - self.rows[0]
 
-    def moved(self, x: float, y: float) -> "Layout":
+    def moved(self, x: float, y: float) -> "TableLayout":
         """The same, so many pixels farther to the right and down."""
-        return Layout(tuple(place + x for place in self.columns), tuple(place + y for place in self.rows), self.beside)
+        columns, rows = tuple(place + x for place in self.columns), tuple(place + y for place in self.rows)
+        return TableLayout(columns, rows, self.beside)
 
     def box(self, cell: Cell[str]) -> Box:
         """Of a cell."""
@@ -179,7 +179,7 @@ class Pen:
         self._shade_of_rows = shade if chance.random() < 0.2 else None
         self._rules = chance.choice(RULES)
 
-    def table(self, cells: Sequence[Cell[str]], layout: Layout) -> list[Cell[Written]]:
+    def table(self, cells: Sequence[Cell[str]], layout: TableLayout) -> list[Cell[Written]]:
         """The cells, with the pixels where their texts stand."""
         alignments = [self._chance.choice(ALIGNMENTS) for _ in layout.columns]
         for cell in cells:
@@ -193,20 +193,18 @@ class Pen:
             for cell in cells
         ]
 
-    def _rule(self, cell: Cell[str], layout: Layout) -> None:
+    def _rule(self, cell: Cell[str], layout: TableLayout) -> None:
         left, top, right, bottom = layout.box(cell)
+        is_last = cell.row + cell.height == len(layout.rows) - 1
         if self._rules == "grid":
             self._draw.rectangle((left, top, right, bottom), outline=self._line)
-            return
-        if self._rules == "none":
-            return
-        if cell.row == 0:
-            self._draw.line((left, top, right, top), fill=self._line)
-        is_last = cell.row + cell.height == len(layout.rows) - 1
-        if self._rules == "rows" or cell.is_header or is_last:
-            self._draw.line((left, bottom, right, bottom), fill=self._line)
+        elif self._rules != "none":
+            if cell.row == 0:
+                self._draw.line((left, top, right, top), fill=self._line)
+            if self._rules == "rows" or cell.is_header or is_last:
+                self._draw.line((left, bottom, right, bottom), fill=self._line)
 
-    def _write(self, cell: Cell[str], layout: Layout, alignment: str) -> Written:
+    def _write(self, cell: Cell[str], layout: TableLayout, alignment: str) -> Written:
         if not cell.content:
             return Written("", None)
         left, top, right, bottom = layout.box(cell)

@@ -1,7 +1,7 @@
 """Parts of real tables, with cells that reach over several rows or columns as people lay them out."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, final
 
@@ -107,18 +107,17 @@ def _head(shown: Sequence[str], names: Sequence[str], chance: Random) -> list[Ce
 def _body(columns: Sequence[Sequence[str]], names: Sequence[str], first: int, chance: Random) -> list[Cell[str]]:
     num_rows, cells = len(columns[0]), list[Cell[str]]()
     sections = {row for row in range(1, num_rows) if chance.random() < SECTIONED}
-    begun = 0  # the row of the first column's last cell
+    begun = 0  # which cell the first column's last one is
     for row in range(num_rows):
         if row in sections:
             cells.append(Cell(first + row, 0, chance.choice(names), width=len(columns)))
             continue
         text, above = columns[0][row], row - 1
         goes_on = row > 0 and above not in sections and text and text == columns[0][above] and chance.random() < MERGED
-        begun = begun if goes_on else row
-        cells += [
-            Cell(first + row, column, texts[row]) for column, texts in enumerate(columns) if column or not goes_on
-        ]
         if goes_on:
-            place = next(place for place, cell in enumerate(cells) if (cell.row, cell.column) == (first + begun, 0))
-            cells[place] = Cell(first + begun, 0, text, height=row - begun + 1)
+            cells[begun] = replace(cells[begun], height=cells[begun].height + 1)
+        else:
+            begun = len(cells)
+            cells.append(Cell(first + row, 0, text))
+        cells += [Cell(first + row, column, texts[row]) for column, texts in enumerate(columns) if column]
     return cells

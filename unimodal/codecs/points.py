@@ -43,6 +43,10 @@ class PointCodec(Codec[list[Point]]):
         last = points[-1] if points else (middle, middle)
         return points + [last] * (self._least - len(points))
 
+    def snapped(self, points: Sequence[Point]) -> list[Point]:
+        """The same points where their tokens say that they are: the answers that can be given exactly."""
+        return self.decode(self.encode([*points]))
+
     def grammar(self) -> Grammar:
         return self._automaton
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from unimodal.codecs.tables import Cell
 from unimodal.tasks.worlds import World
 from unimodal.tasks.worlds.backdrops import paper
-from unimodal.tasks.worlds.drawn_tables import RULES, TablesInPictures, TableSizes
+from unimodal.tasks.worlds.drawn_tables import TablesInPictures, TableSizes
 from unimodal.tasks.worlds.table_excerpts import TableExcerpts, short_texts
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -86,12 +86,13 @@ def test_texts_stand_where_they_are_said_to() -> None:
             assert around.std(1).max() > 0.05, f"{seed}: nothing is written at {cell}"
 
 
-def test_equal_seeds_give_equal_pictures_in_all_styles() -> None:
+def test_equal_seeds_give_equal_pictures() -> None:
     world = TablesInPictures(EXCERPTS, [FACE], paper, SIZES)
     first, again, other = world.draw(3), world.draw(3), world.draw(4)
     assert first.cells == again.cells and torch.equal(first.picture, again.picture)
     assert not torch.equal(first.picture, other.picture)
-    assert len(RULES) == 4
+    inked = {float(world.draw(seed).picture.mean()) for seed in range(4)}
+    assert len(inked) == 4
 
 
 class OneCell(World[list[Cell[str]]]):
