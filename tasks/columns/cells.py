@@ -38,11 +38,7 @@ class Cells(Places):
         return [self._cell(row, files) for row in value]
 
     def annotations(self, value: Sequence[Cell[list[Point]]]) -> list[Annotation]:
-        return [
-            Annotation((point,), f"row {cell.row + 1}, column {cell.column + 1}")
-            for cell in value
-            for point in cell.content
-        ]
+        return [Annotation((point,), f"r{cell.row + 1} c{cell.column + 1}") for cell in value for point in cell.content]
 
     def _cell(self, row: object, files: Files) -> Cell[list[Point]]:
         if not isinstance(row, Mapping) or not {"row", "column", "place"} <= row.keys():
