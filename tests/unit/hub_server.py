@@ -186,7 +186,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, said)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":  # a body would be read as the beginning of the next answer
+            self.wfile.write(content)
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Nothing on standard error."""

@@ -7,10 +7,12 @@ import statistics
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from lightning.pytorch import Trainer
 
+from unimodal.task import Task
 from unimodal.training.guards import Guard
 from unimodal.training.guards.losses import DeadTasks, LossSpikes, SuspiciousLoss
 from unimodal.training.module import Learner
@@ -25,13 +27,20 @@ class Told(Trainer):
     accumulate_grad_batches = 1
 
     def __init__(self, tasks: Sequence[str]) -> None:
-        self.datamodule = SimpleNamespace(tasks=tasks)
+        self.datamodule = SimpleNamespace(tasks={name: task_of(name) for name in tasks})
         self.learner = Learner.__new__(Learner)
 
     def tell(self, guard: Guard, losses: Mapping[str, float]) -> None:
         object.__setattr__(self.learner, "last_losses", losses)
         self.global_step += 1
         guard.on_train_batch_end(self, self.learner, None, None, self.global_step - 1)
+
+
+def task_of(name: str) -> Task:
+    """One that is taught by its own name."""
+    task = Mock(spec=Task)
+    task.name, task.taught = name, (task,)
+    return task
 
 
 def falling(steps: int, seed: int = 0) -> list[float]:
@@ -104,3 +113,17 @@ def test_tasks_that_do_not_learn_are_named_once() -> None:
 def test_windows_that_are_too_short_are_refused(make: Callable[[], Guard]) -> None:
     with pytest.raises(ValueError, match="expected at least"):
         make()
+
+
+def test_of_an_answer_in_stages_the_parts_are_awaited() -> None:
+    whole = Mock(spec=Task)
+    whole.taught = (task_of("word_points"), task_of("word_text"))
+    told = Told([])
+    told.datamodule.tasks["spotting"] = whole
+    with pytest.warns(SuspiciousLoss) as warned:
+        guard = DeadTasks(steps=40)
+        for loss in falling(40):
+            told.tell(guard, {"word_points/cross_entropy": loss})
+    lines = [str(one.message) for one in warned]
+    assert "task word_text had no example in the first 40 steps" in lines
+    assert not any("task spotting" in line or "task word_points" in line for line in lines)
